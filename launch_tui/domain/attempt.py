@@ -1,0 +1,73 @@
+"""What a target is given to run one attempt, and what it says back.
+
+These are the values that cross the seam between the agent and the targets: frozen, plain, and
+complete enough that ``<run directory>/<attempt>`` alone tells what happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at executing a run, ready to be started.
+
+    ``directory`` is the attempt's own (``<home>/runs/<id>/<n>``); ``command`` the argument vector;
+    ``working_directory`` where it starts; ``environment`` all of the job's variables. The handle
+    ``<id>.<n>`` is known before anything is started.
+    """
+
+    run_id: str
+    number: int
+    directory: Path
+    command: tuple[str, ...]
+    working_directory: Path
+    environment: Mapping[str, str] = field(repr=False)
+
+    @property
+    def handle(self) -> str:
+        """The name that containers and Slurm jobs of this attempt carry."""
+        return f"{self.run_id}.{self.number}"
+
+
+class EndKind(StrEnum):
+    """How an attempt's job ended, as far as the target can tell."""
+
+    EXITED = "exited"
+    """With an exit status, or by a signal (a negative ``exit_code``)."""
+    NOT_STARTED = "not_started"
+    """The command could not be executed."""
+    LOST = "lost"
+    """It is gone and left no exit status."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """The job's process exists. ``pid`` is None where the target has no such thing."""
+
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The job is over.
+
+    ``exit_code`` is the exit status, or ``-N`` when signal N ended it; ``cause`` says why when
+    there is no exit status (``supervisor killed``, ``rebooted``, an exec error). ``ended_at`` is
+    seconds since the epoch, by the clock of whoever saw the end first.
+    """
+
+    kind: EndKind
+    exit_code: int | None = None
+    cause: str = ""
+    ended_at: float = 0.0
+
+
+Status = Running | Ended
