@@ -129,7 +129,7 @@ class Run:
     config: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
     priority: str = "medium"
-    attempt: int = 0
+    attempt: int = 1
     tags: tuple[str, ...] = ()
     note: str = ""
     gpus: tuple[str, ...] = ()

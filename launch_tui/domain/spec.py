@@ -1,0 +1,95 @@
+"""The frozen request of a run: everything an agent needs to carry it out, decided at enqueue.
+
+The spec goes into the store as one JSON text and into ``<run directory>/spec.json`` when the run
+starts, so it holds names of secrets and never their values.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from launch_tui.domain.job import (
+    CodeSource,
+    Environment,
+    GitSource,
+    ImageSource,
+    JobKind,
+    Source,
+    VenvMode,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SOURCES: dict[JobKind, type[CodeSource] | type[GitSource] | type[ImageSource]] = {
+    JobKind.CODE: CodeSource,
+    JobKind.GIT: GitSource,
+    JobKind.IMAGE: ImageSource,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """What was asked for, resolved.
+
+    ``captured`` is the allow-listed part of the submitter's environment, ``setenv`` what
+    ``--setenv`` adds, ``pass_env`` and ``secrets`` are names that the agent resolves when the job
+    starts. ``in_place`` is a folder to run in as it is, instead of a snapshot.
+    """
+
+    kind: JobKind
+    source: Source
+    command: tuple[str, ...]
+    environment: Environment
+    tracking: str = "required"
+    links: tuple[str, ...] = ()
+    in_place: str = ""
+    entity: str = ""
+    author: str = ""
+    captured: Mapping[str, str] = field(default_factory=dict)
+    setenv: Mapping[str, str] = field(default_factory=dict)
+    pass_env: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+def dump_source(source: Source) -> dict[str, Any]:
+    """Return a source as plain JSON values."""
+    return asdict(source)
+
+
+def load_source(kind: JobKind, values: Mapping[str, Any]) -> Source:
+    """Return the source that ``dump_source`` wrote."""
+    return _SOURCES[kind](**values)
+
+
+def dump_environment(environment: Environment) -> dict[str, Any]:
+    """Return an environment as plain JSON values."""
+    return asdict(environment)
+
+
+def load_environment(values: Mapping[str, Any]) -> Environment:
+    """Return the environment that ``dump_environment`` wrote."""
+    return Environment(**{**values, "mode": VenvMode(values["mode"])})
+
+
+def dump_spec(spec: RunSpec) -> str:
+    """Return a spec as one JSON text."""
+    return json.dumps(asdict(spec), ensure_ascii=False, separators=(",", ":"))
+
+
+def load_spec(text: str) -> RunSpec:
+    """Return the spec that ``dump_spec`` wrote."""
+    values = json.loads(text)
+    kind = JobKind(values["kind"])
+    lists = {name: tuple(values[name]) for name in ("command", "links", "pass_env", "secrets")}
+    return RunSpec(
+        **{
+            **values,
+            **lists,
+            "kind": kind,
+            "source": load_source(kind, values["source"]),
+            "environment": load_environment(values["environment"]),
+        }
+    )

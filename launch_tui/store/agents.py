@@ -1,0 +1,151 @@
+"""The agent lock, and what agents say about themselves.
+
+The lock is the kernel's (``flock``), so a dead agent cannot hold it, whatever killed it. The row
+only describes the holder; nothing is decided by it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from launch_tui.store.clock import now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from launch_tui.store.database import Database, Row
+    from launch_tui.store.paths import Home
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStatus:
+    """What is known of the agent of a data directory.
+
+    ``state`` is ``active``, ``draining`` or ``ended``; ``max_jobs`` None means no limit;
+    ``queues`` None means all.
+    """
+
+    id: str
+    running: bool
+    pid: int
+    host: str
+    since: str
+    state: str
+    queues: tuple[str, ...] | None
+    max_jobs: int | None
+    runs: tuple[str, ...] = ()
+
+
+class AgentLock:
+    """The lock that one agent per data directory holds for as long as its process lives."""
+
+    def __init__(self, home: Home) -> None:
+        self._file = os.open(home.agent_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.held = False
+
+    def acquire(self) -> bool:
+        """Take the lock if nobody has it; say whether it is held now."""
+        if not self.held:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            self.held = True
+        return True
+
+    def wait(self) -> None:
+        """Block until the lock is held; meant for a thread of its own."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self.held = True
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        os.close(self._file)
+        self.held = False
+
+
+def is_held(home: Home) -> bool:
+    """Say whether an agent works on this data directory, without disturbing it."""
+    try:
+        file = os.open(home.agent_lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def register(
+    db: Database, agent_id: str, *, queues: Sequence[str] | None, max_jobs: int | None
+) -> None:
+    """Describe the agent that has just taken the lock; the ones before it have ended."""
+    with db.transaction():
+        db.execute(
+            "UPDATE agents SET state = 'ended', ended_at = ? WHERE ended_at IS NULL", (now(),)
+        )
+        db.execute(
+            "INSERT INTO agents (id, pid, host, since, queues, max_jobs, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'active')",
+            (
+                agent_id,
+                os.getpid(),
+                socket.gethostname(),
+                now(),
+                json.dumps(None if queues is None else list(queues)),
+                max_jobs,
+            ),
+        )
+
+
+def set_state(db: Database, agent_id: str, state: str) -> None:
+    """Say what the agent does now; ``ended`` also says when."""
+    db.execute(
+        "UPDATE agents SET state = ?, ended_at = CASE WHEN ? = 'ended' THEN ? END WHERE id = ?",
+        (state, state, now(), agent_id),
+    )
+
+
+def request(db: Database, what: str) -> None:
+    """Ask the agent to ``drain`` or ``stop``."""
+    db.execute("UPDATE agents SET request = ? WHERE ended_at IS NULL", (what,))
+
+
+def requested(db: Database, agent_id: str) -> str | None:
+    """Return what was asked of this agent."""
+    row = db.one("SELECT request FROM agents WHERE id = ?", (agent_id,))
+    return row["request"] if row else None
+
+
+def status(db: Database) -> AgentStatus | None:
+    """Return what is known of the newest agent, or None when there never was one."""
+    row = db.one("SELECT * FROM agents ORDER BY since DESC LIMIT 1")
+    return _status(db, row) if row else None
+
+
+def _status(db: Database, row: Row) -> AgentStatus:
+    running = is_held(db.home)
+    queues = json.loads(row["queues"])
+    owned = db.all(
+        "SELECT id FROM runs WHERE state IN"
+        " ('claimed', 'sourcing', 'building', 'starting', 'running') ORDER BY seq"
+    )
+    return AgentStatus(
+        id=row["id"],
+        running=running,
+        pid=row["pid"],
+        host=row["host"],
+        since=row["since"],
+        state=row["state"] if running else "ended",
+        queues=None if queues is None else tuple(queues),
+        max_jobs=row["max_jobs"],
+        runs=tuple(run["id"] for run in owned),
+    )

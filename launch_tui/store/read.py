@@ -1,0 +1,262 @@
+"""What the store knows of runs, read. Nothing here writes.
+
+The queries that a screen or a loop repeats stay flat as the history grows: they go by an index or
+by a counter.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from launch_tui.domain.run import Run, RunState
+from launch_tui.domain.spec import RunSpec, load_spec
+from launch_tui.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from launch_tui.store.database import Database, Row
+
+RUN_COLUMNS = """
+    SELECT r.*, q.name AS queue, q.resource AS resource
+    FROM runs r JOIN queues q ON q.id = r.queue_id"""
+
+_AHEAD = """
+    SELECT count(*) FROM runs
+    WHERE queue_id = (SELECT queue_id FROM runs WHERE id = :id) AND state = 'queued'
+    AND place < (SELECT place FROM runs WHERE id = :id)"""
+
+_STOPPING = """
+    SELECT id, stop_mode FROM runs WHERE stop_requested_at IS NOT NULL AND ended_at IS NULL"""
+
+_EVENTS = """
+    SELECT id, at, run_id, attempt, state, phase, actor, message FROM events"""
+
+MAX_PREFIX_MATCHES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQuery:
+    """Which runs: empty fields do not restrict."""
+
+    queue: str = ""
+    states: tuple[RunState, ...] = ()
+    job: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened: a change of state, or a message about a run or an agent."""
+
+    id: int
+    at: str
+    run_id: str | None
+    attempt: int | None
+    state: str | None
+    phase: str | None
+    actor: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequest:
+    """A run whose stop was asked for and that has not ended yet."""
+
+    run_id: str
+    mode: str
+
+
+def resolve(db: Database, reference: str, *, field: str = "RUN") -> str:
+    """Return the id of the run that ``reference`` names.
+
+    Args:
+        db: The store.
+        reference: An id, a unique prefix, ``@`` for the newest run or ``@~N`` for the N-th before.
+        field: How an error names the argument.
+
+    Raises:
+        NotFound: When no run, or more than one, is meant.
+    """
+    if reference.startswith("@"):
+        return _newest(db, reference, field)
+    rows = db.all(
+        "SELECT id FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+        (reference, reference + "\uffff", MAX_PREFIX_MATCHES),
+    )
+    ids = [row["id"] for row in rows]
+    if reference in ids:
+        return reference
+    if not reference or not ids:
+        raise NotFound(field, f"there is no run {reference!r}", allowed="an id, a prefix, @ or @~N")
+    if len(ids) > 1:
+        raise NotFound(field, f"{reference!r} is the beginning of several", allowed=", ".join(ids))
+    return str(ids[0])
+
+
+def run(db: Database, run_id: str) -> Run:
+    """Return one run by its full id.
+
+    Raises:
+        NotFound: When there is none.
+    """
+    row = db.one(f"{RUN_COLUMNS} WHERE r.id = ?", (run_id,))
+    if row is None:
+        raise NotFound("RUN", f"there is no run {run_id!r}")
+    return run_from_row(db, row)
+
+
+def runs(db: Database, query: RunQuery, *, limit: int, offset: int = 0) -> list[Run]:
+    """Return runs, newest first."""
+    where, parameters = _where(query)
+    rows = db.all(
+        f"{RUN_COLUMNS}{where} ORDER BY r.seq DESC LIMIT ? OFFSET ?", [*parameters, limit, offset]
+    )
+    return [run_from_row(db, row) for row in rows]
+
+
+def every_run(db: Database, query: RunQuery, *, page: int = 500) -> Iterator[Run]:
+    """Yield all runs, newest first, without holding more than a page of them."""
+    where, parameters = _where(query)
+    below: int | None = None
+    while True:
+        clause, bound = where, [*parameters]
+        if below is not None:
+            clause += (" AND" if clause else " WHERE") + " r.seq < ?"
+            bound.append(below)
+        rows = db.all(f"{RUN_COLUMNS}{clause} ORDER BY r.seq DESC LIMIT ?", [*bound, page])
+        for row in rows:
+            yield run_from_row(db, row)
+        if len(rows) < page:
+            return
+        below = rows[-1]["seq"]
+
+
+def count(db: Database, query: RunQuery) -> int:
+    """Return how many runs there are; by the counters where the query allows it."""
+    if query.job:
+        where, parameters = _where(query)
+        row = db.one(
+            f"SELECT count(*) FROM runs r JOIN queues q ON q.id = r.queue_id{where}", parameters
+        )
+    else:
+        where, parameters = _where(query, state="c.state")
+        row = db.one(
+            "SELECT coalesce(sum(c.runs), 0) FROM queue_counts c"
+            f" JOIN queues q ON q.id = c.queue_id{where}",
+            parameters,
+        )
+    return int(row[0]) if row else 0
+
+
+def spec(db: Database, run_id: str) -> RunSpec:
+    """Return the frozen request of a run."""
+    row = db.one("SELECT spec FROM runs WHERE id = ?", (run_id,))
+    if row is None:
+        raise NotFound("RUN", f"there is no run {run_id!r}")
+    return load_spec(row["spec"])
+
+
+def ahead(db: Database, run_id: str) -> int:
+    """Return how many queued runs come before this one in its queue."""
+    row = db.one(_AHEAD, {"id": run_id})
+    return int(row[0]) if row else 0
+
+
+def stop_requests(db: Database) -> list[StopRequest]:
+    """Return the runs whose stop was asked for and that have not ended."""
+    return [StopRequest(run_id=row["id"], mode=row["stop_mode"]) for row in db.all(_STOPPING)]
+
+
+def events(db: Database, run_id: str | None = None, *, after: int = 0) -> list[Event]:
+    """Return what happened to a run, or to everything, oldest first."""
+    if run_id is None:
+        rows = db.all(f"{_EVENTS} WHERE id > ? ORDER BY id", (after,))
+    else:
+        rows = db.all(f"{_EVENTS} WHERE run_id = ? AND id > ? ORDER BY id", (run_id, after))
+    return [_event(row) for row in rows]
+
+
+def latest_events(db: Database, limit: int) -> list[Event]:
+    """Return the newest events, newest first."""
+    return [_event(row) for row in db.all(f"{_EVENTS} ORDER BY id DESC LIMIT ?", (limit,))]
+
+
+def progress(db: Database, run_id: str) -> str:
+    """Return the one line that the agent last said about a run."""
+    row = db.one("SELECT progress FROM runs WHERE id = ?", (run_id,))
+    return str(row["progress"]) if row else ""
+
+
+def run_from_row(db: Database, row: Row) -> Run:
+    """Return the run of a row that ``RUN_COLUMNS`` selected.
+
+    The configuration is what the launch gave over what the job itself put into ``wandb.config``.
+    """
+    config = json.loads(row["observed"])
+    config.update(json.loads(row["config"]))
+    return Run(
+        id=row["id"],
+        name=row["name"],
+        project=row["project"],
+        job=row["job"],
+        version=row["version"],
+        queue=row["queue"],
+        resource=row["resource"],
+        state=RunState(row["state"]),
+        phase=row["phase"],
+        cause=row["cause"],
+        next_step=row["next_step"],
+        exit_code=row["exit_code"],
+        tracked=bool(row["tracked"]),
+        config=config,
+        summary=json.loads(row["summary"]),
+        priority=row["priority"],
+        attempt=row["attempt"],
+        tags=tuple(json.loads(row["tags"])),
+        note=row["note"],
+        gpus=tuple(json.loads(row["gpus"])),
+        image=row["image"],
+        created_at=row["created_at"],
+        claimed_at=row["claimed_at"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        agent=row["owner"],
+        directory=str(db.home.run(row["id"])),
+    )
+
+
+def _newest(db: Database, reference: str, field: str) -> str:
+    back = reference[1:]
+    if back and not (back.startswith("~") and back[1:].isdecimal()):
+        raise UsageError(field, f"{reference!r} is no run", allowed="@ or @~N")
+    number = int(back[1:]) if back else 0
+    row = db.one("SELECT id FROM runs ORDER BY seq DESC LIMIT 1 OFFSET ?", (number,))
+    if row is None:
+        raise NotFound(field, f"there is no run {reference!r}: fewer than {number + 1} exist")
+    return str(row["id"])
+
+
+def _where(query: RunQuery, *, state: str = "r.state") -> tuple[str, list[str | int]]:
+    clauses: list[str] = []
+    parameters: list[str | int] = []
+    if query.queue:
+        clauses.append("q.name = ?")
+        parameters.append(query.queue)
+    if query.states:
+        marks = ", ".join("?" * len(query.states))
+        clauses.append(f"{state} IN ({marks})")
+        parameters.extend(query.states)
+    if query.job:
+        name, _, version = query.job.partition(":")
+        clauses.append("r.job = ?")
+        parameters.append(name)
+        if version:
+            clauses.append("r.version = ?")
+            parameters.append(version)
+    return (" WHERE " + " AND ".join(clauses) if clauses else ""), parameters
+
+
+def _event(row: Row) -> Event:
+    return Event(**{key: row[key] for key in row.keys()})  # noqa: SIM118 - Row iterates values

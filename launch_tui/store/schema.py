@@ -1,0 +1,190 @@
+"""The store's tables, as an ordered list of migrations run by sqlite-utils.
+
+Counters that would otherwise be a COUNT over a growing table are kept by triggers, so they cannot
+drift from the rows they count. ``place`` orders a queue: it equals the enqueue order unless the run
+was moved to the front.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlite_utils import Database as Tables
+from sqlite_utils.migrations import Migrations
+
+from launch_tui.store.database import APPLICATION_ID, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    import sqlite3
+
+migration = Migrations("launch_tui")
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to the current version and stamp the file as ours."""
+    migration.apply(Tables(connection))
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+@migration()
+def first_tables(db: Tables) -> None:
+    """Jobs, queues, runs, events, agents and drafts."""
+    for statement in _FIRST_TABLES:
+        db.execute(statement)
+
+
+_JOBS = """
+CREATE TABLE jobs (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT NOT NULL UNIQUE,
+    kind        TEXT NOT NULL,
+    created_at  TEXT NOT NULL
+)"""
+
+_JOB_VERSIONS = """
+CREATE TABLE job_versions (
+    id          INTEGER PRIMARY KEY,
+    job_id      INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    number      INTEGER NOT NULL,
+    identity    TEXT NOT NULL,              -- digest of what makes it a version of its own
+    source      TEXT NOT NULL,              -- JSON
+    entry_point TEXT NOT NULL,              -- JSON list
+    environment TEXT NOT NULL,              -- JSON
+    tracking    TEXT NOT NULL,
+    links       TEXT NOT NULL,              -- JSON list
+    description TEXT NOT NULL,
+    inputs      TEXT NOT NULL,              -- JSON Schema
+    outputs     TEXT NOT NULL,              -- JSON Schema
+    created_at  TEXT NOT NULL,
+    UNIQUE (job_id, number)
+)"""
+
+_JOB_ALIASES = """
+CREATE TABLE job_aliases (
+    job_id      INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    alias       TEXT NOT NULL,
+    number      INTEGER NOT NULL,
+    PRIMARY KEY (job_id, alias)
+) WITHOUT ROWID"""
+
+_QUEUES = """
+CREATE TABLE queues (
+    id                  INTEGER PRIMARY KEY,
+    name                TEXT NOT NULL UNIQUE,
+    resource            TEXT NOT NULL,
+    config              TEXT NOT NULL DEFAULT '{}',
+    template_variables  TEXT NOT NULL DEFAULT '{}',
+    prioritized         INTEGER NOT NULL DEFAULT 0,
+    paused              INTEGER NOT NULL DEFAULT 0,
+    max_running         INTEGER NOT NULL DEFAULT 1,
+    tracking            TEXT NOT NULL DEFAULT 'required',
+    created_at          TEXT NOT NULL
+)"""
+
+_RUNS = """
+CREATE TABLE runs (
+    seq                 INTEGER PRIMARY KEY AUTOINCREMENT,
+    id                  TEXT NOT NULL UNIQUE,
+    place               INTEGER NOT NULL,
+    name                TEXT NOT NULL,
+    project             TEXT NOT NULL,
+    job                 TEXT NOT NULL,
+    version             TEXT NOT NULL,
+    queue_id            INTEGER NOT NULL REFERENCES queues (id),
+    state               TEXT NOT NULL,
+    owner               TEXT,
+    phase               TEXT,
+    cause               TEXT,
+    next_step           TEXT,
+    exit_code           INTEGER,
+    tracked             INTEGER NOT NULL DEFAULT 0,
+    config              TEXT NOT NULL DEFAULT '{}',
+    observed            TEXT NOT NULL DEFAULT '{}',   -- what the job itself put into wandb.config
+    summary             TEXT NOT NULL DEFAULT '{}',
+    progress            TEXT NOT NULL DEFAULT '',     -- the one line worth knowing, from the agent
+    priority            TEXT NOT NULL DEFAULT 'medium',
+    attempt             INTEGER NOT NULL DEFAULT 1,
+    tags                TEXT NOT NULL DEFAULT '[]',
+    note                TEXT NOT NULL DEFAULT '',
+    gpus                TEXT NOT NULL DEFAULT '[]',
+    image               TEXT,
+    spec                TEXT NOT NULL,
+    created_at          TEXT NOT NULL,
+    claimed_at          TEXT,
+    started_at          TEXT,
+    ended_at            TEXT,
+    stop_requested_at   TEXT,
+    stop_mode           TEXT
+)"""
+
+_QUEUE_COUNTS = """
+CREATE TABLE queue_counts (
+    queue_id    INTEGER NOT NULL,
+    state       TEXT NOT NULL,
+    runs        INTEGER NOT NULL,
+    PRIMARY KEY (queue_id, state)
+) WITHOUT ROWID"""
+
+_EVENTS = """
+CREATE TABLE events (
+    id          INTEGER PRIMARY KEY,
+    at          TEXT NOT NULL,
+    run_id      TEXT,
+    attempt     INTEGER,
+    state       TEXT,
+    phase       TEXT,
+    actor       TEXT NOT NULL,
+    message     TEXT NOT NULL
+)"""
+
+_AGENTS = """
+CREATE TABLE agents (
+    id          TEXT PRIMARY KEY,
+    pid         INTEGER NOT NULL,
+    host        TEXT NOT NULL,
+    since       TEXT NOT NULL,
+    ended_at    TEXT,
+    queues      TEXT NOT NULL DEFAULT '[]',
+    max_jobs    INTEGER,
+    state       TEXT NOT NULL,
+    request     TEXT
+) WITHOUT ROWID"""
+
+_DRAFTS = """
+CREATE TABLE drafts (
+    job         TEXT PRIMARY KEY,
+    form        TEXT NOT NULL,
+    updated_at  TEXT NOT NULL
+) WITHOUT ROWID"""
+
+_COUNT = """
+    INSERT INTO queue_counts (queue_id, state, runs) VALUES (NEW.queue_id, NEW.state, 1)
+    ON CONFLICT (queue_id, state) DO UPDATE SET runs = runs + 1;"""
+
+_UNCOUNT = """
+    UPDATE queue_counts SET runs = runs - 1 WHERE queue_id = OLD.queue_id AND state = OLD.state;"""
+
+_FIRST_TABLES = (
+    _JOBS,
+    _JOB_VERSIONS,
+    _JOB_ALIASES,
+    _QUEUES,
+    _RUNS,
+    _QUEUE_COUNTS,
+    _EVENTS,
+    _AGENTS,
+    _DRAFTS,
+    # The head of each queue, without reading the runs that are over.
+    "CREATE INDEX runs_waiting ON runs (queue_id, place) WHERE state = 'queued'",
+    "CREATE INDEX runs_by_state ON runs (state, seq)",
+    "CREATE INDEX runs_by_job ON runs (job, seq)",
+    "CREATE INDEX runs_by_queue ON runs (queue_id, seq)",
+    "CREATE INDEX runs_stopping ON runs (stop_requested_at)"
+    " WHERE stop_requested_at IS NOT NULL AND ended_at IS NULL",
+    "CREATE INDEX events_of_run ON events (run_id, id)",
+    f"CREATE TRIGGER runs_counted AFTER INSERT ON runs BEGIN{_COUNT} END",
+    f"CREATE TRIGGER runs_uncounted AFTER DELETE ON runs BEGIN{_UNCOUNT} END",
+    "CREATE TRIGGER runs_moved AFTER UPDATE OF state, queue_id ON runs"
+    f" WHEN OLD.state <> NEW.state OR OLD.queue_id <> NEW.queue_id BEGIN{_UNCOUNT}{_COUNT} END",
+)

@@ -1,0 +1,430 @@
+"""What changes runs in the store: enqueue, claim, transitions and requests.
+
+Every change of state is one transaction guarded by the state and the owner that it starts from:
+``Stale`` means that someone else acted first. Each writes its event beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from launch_tui import faults
+from launch_tui.domain.run import (
+    ACTIVE,
+    ENDED,
+    WAITING,
+    Run,
+    RunState,
+    StopMode,
+    require_transition,
+)
+from launch_tui.domain.spec import RunSpec, dump_spec, load_spec
+from launch_tui.errors import NotFound, Stale, UsageError
+from launch_tui.store import read
+from launch_tui.store.clock import now
+from launch_tui.store.read import RUN_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from launch_tui.store.database import Database
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+ID_LENGTH = 8
+
+_ENQUEUE = """
+    INSERT INTO runs (id, place, name, project, job, version, queue_id, state, config, priority,
+        tags, note, spec, created_at)
+    VALUES (?, (SELECT coalesce(max(seq), 0) + 1 FROM runs), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+_CANDIDATES = """
+    SELECT q.id, q.name FROM queues q
+    JOIN queue_counts w ON w.queue_id = q.id AND w.state = 'queued' AND w.runs > 0
+    WHERE NOT q.paused AND coalesce((SELECT sum(c.runs) FROM queue_counts c
+        WHERE c.queue_id = q.id
+        AND c.state IN ('claimed', 'sourcing', 'building', 'starting', 'running')), 0)
+        < q.max_running
+    ORDER BY q.id"""
+
+_HEAD = """
+    SELECT id, state FROM runs WHERE queue_id = ? AND state = 'queued' ORDER BY place LIMIT 1"""
+
+_EVENT = """
+    INSERT INTO events (at, run_id, attempt, state, phase, actor, message)
+    VALUES (?, ?, (SELECT attempt FROM runs WHERE id = ?), ?, ?, ?, ?)"""
+
+_COLUMNS_OF_A_TRANSITION = frozenset(
+    {
+        "phase",
+        "cause",
+        "next_step",
+        "exit_code",
+        "tracked",
+        "claimed_at",
+        "started_at",
+        "ended_at",
+        "owner",
+        "attempt",
+        "progress",
+        "image",
+    }
+)
+
+_OBSERVED = frozenset({"observed", "summary", "progress", "tracked", "name", "tags", "note"})
+_EDITABLE = frozenset({"name", "project", "config", "tags", "note", "spec"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run to enqueue."""
+
+    queue: str
+    job: str
+    version: str
+    name: str
+    project: str
+    spec: RunSpec
+    config: Mapping[str, Any] = field(default_factory=dict)
+    priority: str = "medium"
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enqueued:
+    """What the store made of a new run. ``position`` is 1 for the next in line."""
+
+    id: str
+    queue: str
+    position: int
+    job: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that an agent has taken, with its frozen request and its queue's tracking rule."""
+
+    run: Run
+    spec: RunSpec
+
+
+def enqueue(db: Database, new_runs: Sequence[NewRun], *, actor: str = "user") -> list[Enqueued]:
+    """Put runs at the end of their queues, all or none, and return once they are on disk.
+
+    Raises:
+        NotFound: When a queue does not exist.
+        DiskFull: When there is no space; nothing was enqueued.
+    """
+    faults.point("enqueue.before")
+    with db.transaction():
+        enqueued = [_enqueue_one(db, new, actor) for new in new_runs]
+        faults.point("enqueue.written")
+    faults.point("enqueue.committed")
+    return enqueued
+
+
+def claim(
+    db: Database, owner: str, *, queues: Sequence[str] | None, after: str = ""
+) -> Claimed | None:
+    """Take the next run for an agent, or return None when nothing may start now.
+
+    Args:
+        db: The store.
+        owner: The agent.
+        queues: The queues it serves; None for all.
+        after: The queue that was served last: the next one in turn is looked at first.
+    """
+    if not db.all(_CANDIDATES):
+        return None
+    with db.transaction():
+        for queue_id, name in _in_turn(db, queues, after):
+            head = db.one(_HEAD, (queue_id,))
+            if head is None:
+                continue
+            faults.point("claim.before")
+            transition(
+                db,
+                head["id"],
+                RunState.QUEUED,
+                RunState.CLAIMED,
+                owner=None,
+                actor=owner,
+                message=f"claimed from {name}",
+                changes={"owner": owner, "claimed_at": now(), "progress": ""},
+            )
+            row = db.one(f"{RUN_COLUMNS} WHERE r.id = ?", (head["id"],))
+            if row is None:  # pragma: no cover - the row was just updated in this transaction
+                raise Stale("the run is gone")
+            return Claimed(read.run_from_row(db, row), load_spec(row["spec"]))
+    return None
+
+
+def transition(
+    db: Database,
+    run_id: str,
+    state: RunState,
+    to: RunState,
+    *,
+    owner: str | None,
+    actor: str,
+    message: str = "",
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Move a run from one state to the next.
+
+    Args:
+        db: The store.
+        run_id: The run.
+        state: The state it must be in.
+        to: The state it goes to.
+        owner: The agent that must own it, None when nobody may.
+        actor: Who does this, for the event.
+        message: What happened, for the event.
+        changes: Columns that change with it.
+
+    Raises:
+        Stale: When the run is not in that state, or not this owner's.
+        BadTransition: When there is no such step.
+    """
+    require_transition(state, to)
+    values = dict(changes or {})
+    if unknown := set(values) - _COLUMNS_OF_A_TRANSITION:
+        raise ValueError(f"a transition does not change {unknown}")
+    assignments = "".join(f", {column} = :{column}" for column in values)
+    with db.transaction():
+        cursor = db.execute(
+            f"UPDATE runs SET state = :to{assignments}"
+            " WHERE id = :id AND state = :state AND owner IS :expected_owner",
+            {**values, "to": to, "id": run_id, "state": state, "expected_owner": owner},
+        )
+        if cursor.rowcount != 1:
+            raise Stale(f"run {run_id} is not {state} any more, or another agent's")
+        phase = values.get("phase")
+        db.execute(_EVENT, (now(), run_id, run_id, to, phase, actor, message))
+
+
+def settle(
+    db: Database,
+    run_id: str,
+    state: RunState,
+    to: RunState,
+    *,
+    owner: str | None,
+    actor: str,
+    changes: Mapping[str, Any],
+    observed: Mapping[str, Any] | None = None,
+) -> None:
+    """Store a run's outcome and what tracking last saw of it, as one."""
+    with db.transaction():
+        if observed:
+            observe(db, run_id, observed)
+        message = str(changes.get("cause") or "")
+        values = {"ended_at": now(), "progress": "", **changes}
+        transition(db, run_id, state, to, owner=owner, actor=actor, message=message, changes=values)
+
+
+def observe(db: Database, run_id: str, values: Mapping[str, Any]) -> None:
+    """Store what tracking saw: config, summary, tags, the display name, the line worth knowing."""
+    if unknown := set(values) - _OBSERVED:
+        raise ValueError(f"tracking does not set {unknown}")
+    stored = {k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in values.items()}
+    assignments = ", ".join(f"{column} = :{column}" for column in stored)
+    if assignments:
+        db.execute(f"UPDATE runs SET {assignments} WHERE id = :id", {**stored, "id": run_id})
+
+
+def take_over(db: Database, owner: str) -> list[Claimed]:
+    """Make all runs of dead agents this agent's and return them, oldest first.
+
+    Only the holder of the agent lock may call this: the lock is what shows that no other agent
+    lives.
+    """
+    states = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
+    with db.transaction():
+        db.execute(f"UPDATE runs SET owner = ? WHERE state IN ({states})", (owner,))
+        rows = db.all(f"{RUN_COLUMNS} WHERE r.state IN ({states}) ORDER BY r.seq")
+    return [Claimed(read.run_from_row(db, row), load_spec(row["spec"])) for row in rows]
+
+
+def request_stop(db: Database, run_id: str, mode: StopMode, *, actor: str = "user") -> RunState:
+    """Ask for a run to end and return its state after that.
+
+    A run that waits is stopped at once; one that an agent has is ended by its agent. Asking again
+    with ``now`` makes a graceful stop an immediate one.
+
+    Raises:
+        UsageError: When the run has ended already.
+    """
+    with db.transaction():
+        run = read.run(db, run_id)
+        if run.state in ENDED:
+            raise UsageError("RUN", f"{run_id} has ended already: {run.state}")
+        if run.state in WAITING:
+            settle(
+                db,
+                run_id,
+                run.state,
+                RunState.STOPPED,
+                owner=run.agent,
+                actor=actor,
+                changes={"cause": "cancelled before it started"},
+            )
+            return RunState.STOPPED
+        db.execute(
+            "UPDATE runs SET stop_requested_at = coalesce(stop_requested_at, ?), stop_mode = ?"
+            " WHERE id = ?",
+            (now(), mode, run_id),
+        )
+        add_event(db, f"stop asked for ({mode})", actor=actor, run_id=run_id)
+        return run.state
+
+
+def hold(db: Database, run_id: str, *, actor: str = "user") -> None:
+    """Have a queued run passed over; it keeps its place."""
+    _waiting_to(db, run_id, RunState.QUEUED, RunState.HELD, actor, "a queued run")
+
+
+def release(db: Database, run_id: str, *, actor: str = "user") -> None:
+    """Let a held run be taken again, in its old place."""
+    _waiting_to(db, run_id, RunState.HELD, RunState.QUEUED, actor, "a held run")
+
+
+def move_to_front(db: Database, run_id: str, *, actor: str = "user") -> None:
+    """Give a waiting run the first place of its queue."""
+    with db.transaction():
+        _require_waiting(db, run_id)
+        db.execute(
+            "UPDATE runs SET place = (SELECT min(place) - 1 FROM runs r WHERE r.queue_id ="
+            " runs.queue_id AND r.state IN ('queued', 'held')) WHERE id = ?",
+            (run_id,),
+        )
+        add_event(db, "moved to the front", actor=actor, run_id=run_id)
+
+
+def edit_waiting(
+    db: Database, run_id: str, changes: Mapping[str, Any], *, actor: str = "user"
+) -> None:
+    """Change a run that has not been claimed."""
+    if unknown := set(changes) - _EDITABLE:
+        raise ValueError(f"a waiting run has no editable {unknown}")
+    stored = {
+        k: dump_spec(v) if isinstance(v, RunSpec) else json.dumps(v) if k in _JSON else v
+        for k, v in changes.items()
+    }
+    with db.transaction():
+        _require_waiting(db, run_id)
+        for column, value in stored.items():
+            db.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (value, run_id))
+        add_event(db, f"edited: {', '.join(sorted(changes))}", actor=actor, run_id=run_id)
+
+
+def annotate(db: Database, run_id: str, *, tags: Sequence[str] | None, note: str | None) -> None:
+    """Set a run's tags, its note, or both; None leaves one as it is."""
+    if tags is not None:
+        db.execute("UPDATE runs SET tags = ? WHERE id = ?", (json.dumps(list(tags)), run_id))
+    if note is not None:
+        db.execute("UPDATE runs SET note = ? WHERE id = ?", (note, run_id))
+
+
+def delete(db: Database, run_id: str) -> None:
+    """Forget a run that has ended; the caller removes its directory.
+
+    Raises:
+        UsageError: When it waits or runs.
+    """
+    with db.transaction():
+        run = read.run(db, run_id)
+        if run.state not in ENDED:
+            raise UsageError(
+                "RUN", f"{run_id} is {run.state}", allowed="a run that has ended; stop it first"
+            )
+        db.execute("DELETE FROM events WHERE run_id = ?", (run_id,))
+        db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+
+
+def add_event(
+    db: Database, message: str, *, actor: str, run_id: str | None = None, phase: str | None = None
+) -> None:
+    """Record something that happened without a change of state."""
+    db.execute(_EVENT, (now(), run_id, run_id, None, phase, actor, message))
+
+
+_JSON = frozenset({"config", "tags"})
+
+
+def new_id() -> str:
+    """Return a run id: 8 of a-z and 0-9, as W&B's, beginning with a letter."""
+    # A leading letter keeps an id from looking like a number to YAML and to shells' completion.
+    random = os.urandom(ID_LENGTH)
+    first = _ALPHABET[random[0] % 26]
+    return first + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in random[1:])
+
+
+def _enqueue_one(db: Database, new: NewRun, actor: str) -> Enqueued:
+    queue = db.one(
+        "SELECT q.id, coalesce((SELECT c.runs FROM queue_counts c WHERE c.queue_id = q.id"
+        " AND c.state = 'queued'), 0) AS queued FROM queues q WHERE q.name = ?",
+        (new.queue,),
+    )
+    if queue is None:
+        raise NotFound("queue", f"there is no queue called {new.queue!r}")
+    run_id = new_id()
+    while db.one("SELECT 1 FROM runs WHERE id = ?", (run_id,)):
+        run_id = new_id()
+    state = RunState.HELD if new.held else RunState.QUEUED
+    created = now()
+    values = (
+        run_id,
+        new.name,
+        new.project,
+        new.job,
+        new.version,
+        queue["id"],
+        state,
+        json.dumps(dict(new.config)),
+        new.priority,
+        json.dumps(list(new.tags)),
+        new.note,
+        dump_spec(new.spec),
+        created,
+    )
+    db.execute(_ENQUEUE, values)
+    db.execute(_EVENT, (created, run_id, run_id, state, None, actor, f"enqueued on {new.queue}"))
+    position = queue["queued"] + 1
+    return Enqueued(id=run_id, queue=new.queue, position=position, job=new.job, version=new.version)
+
+
+def _in_turn(db: Database, queues: Sequence[str] | None, after: str) -> list[tuple[int, str]]:
+    candidates = [
+        (int(row["id"]), str(row["name"]))
+        for row in db.all(_CANDIDATES)
+        if queues is None or row["name"] in queues
+    ]
+    last = next((number for number, name in candidates if name == after), None)
+    if last is None:
+        row = db.one("SELECT id FROM queues WHERE name = ?", (after,))
+        last = int(row["id"]) if row else 0
+    return [c for c in candidates if c[0] > last] + [c for c in candidates if c[0] <= last]
+
+
+def _waiting_to(
+    db: Database, run_id: str, state: RunState, to: RunState, actor: str, allowed: str
+) -> None:
+    with db.transaction():
+        run = read.run(db, run_id)
+        if run.state is to:
+            return
+        if run.state is not state:
+            raise UsageError("RUN", f"{run_id} is {run.state}", allowed=allowed)
+        transition(db, run_id, state, to, owner=None, actor=actor)
+
+
+def _require_waiting(db: Database, run_id: str) -> None:
+    run = read.run(db, run_id)
+    if run.state not in WAITING:
+        raise UsageError("RUN", f"{run_id} is {run.state}", allowed="a run that still waits")
