@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.run import Run, RunState
 from launch_tui.domain.spec import RunSpec, load_spec
@@ -156,6 +156,12 @@ def spec(db: Database, run_id: str) -> RunSpec:
     if row is None:
         raise NotFound("RUN", f"there is no run {run_id!r}")
     return load_spec(row["spec"])
+
+
+def given_config(db: Database, run_id: str) -> dict[str, Any]:
+    """Return the configuration that the launch gave, without what the job added."""
+    row = db.one("SELECT config FROM runs WHERE id = ?", (run_id,))
+    return dict(json.loads(row["config"])) if row else {}
 
 
 def ahead(db: Database, run_id: str) -> int:

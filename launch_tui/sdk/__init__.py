@@ -1,0 +1,86 @@
+"""The use cases that a person triggers: the one door for the command line, the UI and scripts.
+
+    with Launch() as launch:
+        launch.queues.create("gpu", "local-process", max_running=2)
+        created = launch.jobs.create(".", entry_point="python train.py")
+        run = launch.launch(LaunchRequest(job=created.job.name, queue="gpu", config={"lr": 1e-3}))
+        launch.runs.wait(run.id)
+
+Everything here reads and writes the store and the data directory; nothing talks to the agent.
+Every method may raise ``StoreError``; bad input is a ``UsageError`` that names its field. One
+``Launch`` belongs to one thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from launch_tui.sdk.agents import Agents
+from launch_tui.sdk.jobs import Jobs
+from launch_tui.sdk.launching import Launcher, LaunchRequest, Plan
+from launch_tui.sdk.queues import Queues
+from launch_tui.sdk.runs import Runs
+from launch_tui.store.database import Database
+from launch_tui.store.paths import Home, default_home
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from launch_tui.store.write import Enqueued
+
+__all__ = ["Launch", "LaunchRequest", "Plan"]
+
+
+class Launch:
+    """A data directory and everything that can be done with it.
+
+    Args:
+        home: The data directory; by default ``LAUNCH_TUI_HOME``, else the platform's place.
+        read_only: Refuse everything that would write; the store must exist.
+    """
+
+    def __init__(self, home: str | Path | None = None, *, read_only: bool = False) -> None:
+        self.home: Home = default_home(str(home) if home else None)
+        self.db = Database(self.home, read_only=read_only)
+        self.jobs = Jobs(self.db)
+        self.queues = Queues(self.db)
+        self.runs = Runs(self.db)
+        self.agents = Agents(self.db)
+        self._launcher = Launcher(self.db, self.jobs, self.queues)
+
+    def plan(self, request: LaunchRequest) -> Plan:
+        """Say exactly what ``launch`` would do, and do nothing."""
+        return self._launcher.plan(request)
+
+    def launch(self, request: LaunchRequest) -> Enqueued:
+        """Put one run at the end of its queue; it is on disk when this returns."""
+        return self._launcher.launch([request])[0]
+
+    def launch_many(self, requests: Sequence[LaunchRequest]) -> list[Enqueued]:
+        """Put runs at the end of their queues in one transaction, all or none."""
+        return self._launcher.launch(requests)
+
+    def rerun(self, reference: str, changes: LaunchRequest | None = None) -> Enqueued:
+        """Enqueue a run again with the same pinned source, and the changes that are given."""
+        return self._launcher.rerun(self.runs.get(reference), changes)
+
+    def changed(self) -> int:
+        """Return a number that differs when another process has committed since (4 µs)."""
+        return self.db.data_version()
+
+    def close(self) -> None:
+        """Close the store."""
+        self.db.close()
+
+    def __enter__(self) -> Launch:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,49 @@
+"""What a person asks of the agent of a data directory, through the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from launch_tui.errors import LaunchError
+from launch_tui.store import agents, read, write
+
+if TYPE_CHECKING:
+    from launch_tui.store.agents import AgentStatus
+    from launch_tui.store.database import Database
+    from launch_tui.store.read import Event
+
+
+class Agents:
+    """The agent of a data directory."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def status(self) -> AgentStatus | None:
+        """Return what is known of the newest agent; None when there never was one."""
+        return agents.status(self._db)
+
+    def is_running(self) -> bool:
+        """Say whether an agent holds this data directory now."""
+        return agents.is_held(self._db.home)
+
+    def drain(self) -> None:
+        """Ask the agent to claim nothing more, wait for what runs, and leave."""
+        self._request("drain")
+
+    def stop(self) -> None:
+        """Ask the agent to leave at once; runs go on and are adopted by the next one."""
+        self._request("stop")
+
+    def events(self, limit: int = 200) -> list[Event]:
+        """Return the newest events of everything, newest first."""
+        return read.latest_events(self._db, limit)
+
+    def note(self, message: str) -> None:
+        """Record a message as an event."""
+        write.add_event(self._db, message, actor="user")
+
+    def _request(self, what: str) -> None:
+        if not self.is_running():
+            raise LaunchError("no agent is running here", next_step="launch-tui --agent-only")
+        agents.request(self._db, what)

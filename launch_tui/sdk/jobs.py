@@ -1,0 +1,310 @@
+"""What a person does with jobs: make them from folders and repositories, name, compare, delete."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from launch_tui.domain.job import (
+    CodeSource,
+    Environment,
+    GitSource,
+    JobKind,
+    JobVersion,
+    VenvMode,
+    safe_name,
+)
+from launch_tui.errors import NotAvailable, UsageError
+from launch_tui.sdk.queues import check_tracking
+from launch_tui.store import jobs
+from launch_tui.store.artifacts import ArtifactStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from launch_tui.domain.job import Source
+    from launch_tui.sources.code import SnapshotDiff
+    from launch_tui.store.database import Database
+
+REQUIREMENT_FILES = ("requirements.txt", "pyproject.toml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """A job version and what making it did: ``created``, ``updated`` or ``unchanged``."""
+
+    job: JobVersion
+    outcome: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDiff:
+    """What differs between two versions: fields as ``(name, old, new)``, and their files."""
+
+    fields: tuple[tuple[str, str, str], ...]
+    files: SnapshotDiff | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """What a job is to be made from.
+
+    ``place`` is a folder (code) or a repository's URL or path (git). ``entry_point`` None takes
+    the only one of main.py and train.py. ``python_version`` is ``3.X``; ``python`` an existing
+    interpreter; ``venv`` ``current``, ``none`` or empty. ``entry_point_optional`` lets a folder
+    without an entry point become a job whose launches bring their own, and keeps the entry point
+    that an existing job has.
+    """
+
+    place: str
+    kind: JobKind = JobKind.CODE
+    name: str = ""
+    entry_point: str | Sequence[str] | None = None
+    entry_point_optional: bool = False
+    ref: str | None = None
+    aliases: tuple[str, ...] = ()
+    python_version: str = ""
+    python: str = ""
+    venv: str = ""
+    links: tuple[str, ...] = ()
+    tracking: str = "required"
+    description: str = ""
+    inputs: Mapping[str, Any] | None = None
+    accept_large: bool = False
+
+
+class Jobs:
+    """The jobs of a data directory. ``reference`` is ``name``, ``name:v3`` or ``name:alias``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.artifacts = ArtifactStore(db.home.artifacts)
+
+    def create(self, request: JobRequest) -> Created:
+        """Make a job, or a new version of it if anything changed."""
+        check_tracking(request.tracking)
+        for alias in request.aliases:
+            jobs.check_alias(alias)
+        if request.kind is JobKind.GIT:
+            return self._create_git(request)
+        if request.kind is JobKind.IMAGE:
+            raise NotAvailable("job create image", "image jobs are not built yet")
+        return self._create_code(request)
+
+    def list(self) -> list[JobVersion]:
+        """Return the latest version of each job."""
+        return jobs.every(self._db)
+
+    def get(self, reference: str) -> JobVersion:
+        """Return one version."""
+        return jobs.get(self._db, reference)
+
+    def versions(self, name: str) -> list[JobVersion]:
+        """Return all versions of a job, newest first."""
+        return jobs.versions(self._db, name)
+
+    def set_alias(self, reference: str, alias: str) -> JobVersion:
+        """Move an alias to a version."""
+        return jobs.set_alias(self._db, reference, alias)
+
+    def delete(self, name: str) -> None:
+        """Delete a job with all its versions."""
+        jobs.delete(self._db, name)
+
+    def diff(self, old: str, new: str) -> JobDiff:
+        """Return what differs between two versions."""
+        before, after = self.get(old), self.get(new)
+        files = None
+        if isinstance(before.source, CodeSource) and isinstance(after.source, CodeSource):
+            from launch_tui.sources.code import diff
+
+            files = diff(before.source, after.source, self.artifacts)
+        pairs = zip(_described(before), _described(after), strict=True)
+        fields = tuple((name, a, b) for (name, a), (_, b) in pairs if a != b)
+        return JobDiff(fields=fields, files=files)
+
+    def refreshed(self, job: JobVersion) -> Created:
+        """Return a git job whose branch is looked up again: a new version when it has moved.
+
+        A repository that does not answer leaves the job as it is, with a warning: the pinned
+        commit may well be in the cache.
+        """
+        from launch_tui.errors import LaunchError
+        from launch_tui.sources import git
+
+        source = job.source
+        if not isinstance(source, GitSource):
+            return Created(job=job, outcome="unchanged")
+        try:
+            resolved = git.resolve(source.url, source.ref, self._db.home.repositories)
+        except LaunchError as error:
+            warning = f"{error.cause}; using commit {source.commit[:12]} as pinned before"
+            return Created(job=job, outcome="unchanged", warnings=(warning,))
+        moved = replace(job, source=replace(resolved.source, subdirectory=source.subdirectory))
+        saved = jobs.save_version(self._db, moved)
+        return Created(job=saved.job, outcome=saved.outcome, warnings=resolved.warnings)
+
+    def _create_code(self, request: JobRequest) -> Created:
+        from launch_tui.sources.code import snapshot
+
+        folder = Path(request.place)
+        taken = snapshot(
+            folder,
+            self.artifacts,
+            accept_large=request.accept_large,
+            cache_dir=self._db.home.artifacts / "cache",
+        )
+        resolved = folder.resolve()
+
+        def has_file(path: str) -> bool:
+            return (resolved / path).is_file()
+
+        def read_file(path: str) -> str | None:
+            file = resolved / path
+            return file.read_text("utf-8", "replace") if file.is_file() else None
+
+        name = request.name or safe_name(resolved.name or "root")
+        job, warnings = self._define(request, name, taken.source, has_file, read_file)
+        return self._save(request, job, (*taken.warnings, *warnings))
+
+    def _create_git(self, request: JobRequest) -> Created:
+        from launch_tui.sources import git
+
+        resolved = git.resolve(request.place, request.ref, self._db.home.repositories)
+        source = resolved.source
+
+        def read_file(path: str) -> str | None:
+            return git.read_file(source, path, self._db.home.repositories)
+
+        name = request.name or git.job_name_for(source.url)
+        job, warnings = self._define(
+            request, name, source, lambda path: read_file(path) is not None, read_file
+        )
+        return self._save(request, job, (*resolved.warnings, *warnings))
+
+    def _define(
+        self,
+        request: JobRequest,
+        name: str,
+        source: Source,
+        has_file: Callable[[str], bool],
+        read_file: Callable[[str], str | None],
+    ) -> tuple[JobVersion, list[str]]:
+        if safe_name(name) != name:
+            raise UsageError("-n", f"{name!r} cannot be a job's name", allowed=safe_name(name))
+        environment = resolve_environment(request, read_file)
+        job = JobVersion(
+            name=name,
+            version="",
+            kind=request.kind,
+            source=source,
+            entry_point=self._entry_point(request, name, has_file),
+            environment=environment,
+            tracking=request.tracking,
+            links=request.links,
+            description=request.description,
+            inputs=request.inputs or {},
+        )
+        return job, _environment_warnings(environment, read_file)
+
+    def _entry_point(
+        self, request: JobRequest, name: str, has_file: Callable[[str], bool]
+    ) -> tuple[str, ...]:
+        from launch_tui.sources.entry_point import resolve_entry_point
+
+        if not request.entry_point_optional:
+            return resolve_entry_point(request.entry_point, has_file)
+        known = next((job for job in self.list() if job.name == name), None)
+        if known is not None:
+            return known.entry_point
+        try:
+            return resolve_entry_point(None, has_file)
+        except UsageError:
+            return ()
+
+    def _save(self, request: JobRequest, job: JobVersion, warnings: Sequence[str]) -> Created:
+        saved = jobs.save_version(self._db, job, request.aliases)
+        shown = () if saved.outcome == "unchanged" else tuple(warnings)
+        return Created(job=saved.job, outcome=saved.outcome, warnings=shown)
+
+
+def resolve_environment(request: JobRequest, read_file: Callable[[str], str | None]) -> Environment:
+    """Return the environment that a request's flags and files mean.
+
+    ``--python`` and ``--venv`` decide; else requirement files (or an asked Python version) mean one
+    that is built; else the environment in use, since many GPU boxes have one made by hand.
+    """
+    if request.python:
+        if request.venv:
+            raise UsageError("--python", "cannot be given together with --venv")
+        return Environment(mode=VenvMode.PYTHON, interpreter=_existing(request.python))
+    if request.venv == "none":
+        return Environment(mode=VenvMode.NONE)
+    if request.venv == "current":
+        return Environment(mode=VenvMode.CURRENT, interpreter=current_interpreter())
+    if request.venv.startswith("conda:"):
+        raise NotAvailable("--venv", "conda environments by name are not built yet")
+    if request.venv:
+        raise UsageError("--venv", f"{request.venv!r} is none", allowed="current, none")
+    if request.python_version or any(read_file(name) is not None for name in REQUIREMENT_FILES):
+        from launch_tui.sources.python_version import python_version
+
+        version = python_version(request.python_version or None, read_file)
+        return Environment(mode=VenvMode.BUILD, python_version=version)
+    return Environment(mode=VenvMode.CURRENT, interpreter=current_interpreter())
+
+
+def current_interpreter(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the Python in use: the active virtual or conda environment's, else PATH's first."""
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        candidate = Path(environ.get(variable, ""), "bin", "python")
+        if environ.get(variable) and candidate.exists():
+            return str(candidate)
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        for name in ("python", "python3"):
+            candidate = Path(folder, name)
+            if folder and os.access(candidate, os.X_OK):
+                return str(candidate)
+    return ""
+
+
+def _existing(python: str) -> str:
+    path = Path(python).expanduser()
+    if path.is_dir() and (path / "bin" / "python").exists():
+        path = path / "bin" / "python"
+    if not os.access(path, os.X_OK) or path.is_dir():
+        raise UsageError(
+            "--python", f"{python} is no interpreter", allowed="the path of a python executable"
+        )
+    # Not resolved: a virtual environment is told by the path of its link, not by its target.
+    return str(path.absolute())
+
+
+def _environment_warnings(
+    environment: Environment, read_file: Callable[[str], str | None]
+) -> list[str]:
+    from launch_tui.builders.wandb_check import lacks_wandb
+
+    if not lacks_wandb(read_file, environment):
+        return []
+    return [
+        "wandb is not in the job's environment; a job must call wandb.init unless it has"
+        " --tracking optional"
+    ]
+
+
+def _described(job: JobVersion) -> list[tuple[str, str]]:
+    source = job.source
+    commit = source.commit if isinstance(source, GitSource) else ""
+    return [
+        ("kind", str(job.kind)),
+        ("commit", commit),
+        ("entry_point", " ".join(job.entry_point)),
+        ("environment", str(job.environment.mode)),
+        ("python", job.environment.python_version or job.environment.interpreter),
+        ("tracking", job.tracking),
+        ("links", ", ".join(job.links)),
+    ]

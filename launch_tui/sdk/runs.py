@@ -1,0 +1,203 @@
+"""What a person does with runs that exist, and what can be read of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from launch_tui.domain.run import ENDED, WAITING, Run, StopMode
+from launch_tui.domain.why import Reason, explain
+from launch_tui.errors import NotFound, UsageError
+from launch_tui.store import agents, queues, read, write
+from launch_tui.store.read import RunQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from launch_tui.domain.run import RunState
+    from launch_tui.domain.spec import RunSpec
+    from launch_tui.store.database import Database
+    from launch_tui.store.read import Event
+    from launch_tui.store.series import SeriesReader
+
+WAIT_POLL_S = 0.05
+"""How often ``wait`` asks the store whether something was committed (4 µs each time)."""
+
+
+class Runs:
+    """The runs of a data directory.
+
+    ``reference`` is an id, a unique prefix, ``@`` for the newest run or ``@~N``.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def resolve(self, reference: str) -> str:
+        """Return the full id of a run."""
+        return read.resolve(self._db, reference)
+
+    def get(self, reference: str) -> Run:
+        """Return one run."""
+        return read.run(self._db, self.resolve(reference))
+
+    def spec(self, reference: str) -> RunSpec:
+        """Return the frozen request of a run."""
+        return read.spec(self._db, self.resolve(reference))
+
+    def list(
+        self,
+        *,
+        queue: str = "",
+        states: Sequence[RunState] = (),
+        job: str = "",
+        limit: int = 50,
+        offset: int = 0,
+    ) -> list[Run]:
+        """Return runs, newest first."""
+        if queue:
+            queues.get(self._db, queue)
+        query = RunQuery(queue=queue, states=tuple(states), job=job)
+        return read.runs(self._db, query, limit=limit, offset=offset)
+
+    def every(
+        self, *, queue: str = "", states: Sequence[RunState] = (), job: str = ""
+    ) -> Iterator[Run]:
+        """Yield all runs, newest first, a page at a time."""
+        if queue:
+            queues.get(self._db, queue)
+        return read.every_run(self._db, RunQuery(queue=queue, states=tuple(states), job=job))
+
+    def count(self, *, queue: str = "", states: Sequence[RunState] = (), job: str = "") -> int:
+        """Return how many runs there are."""
+        return read.count(self._db, RunQuery(queue=queue, states=tuple(states), job=job))
+
+    def events(self, reference: str) -> list[Event]:
+        """Return what happened to a run, oldest first."""
+        return read.events(self._db, self.resolve(reference))
+
+    def why(self, reference: str) -> Reason:
+        """Return the one true reason why a run is where it is."""
+        run = self.get(reference)
+        return explain(
+            run,
+            queue=queues.get(self._db, run.queue),
+            ahead=read.ahead(self._db, run.id) if run.state in WAITING else 0,
+            progress=read.progress(self._db, run.id),
+            agent=agents.status(self._db),
+        )
+
+    def log_path(self, reference: str, *, attempt: int | None = None, build: bool = False) -> Path:
+        """Return where the output of a run is, or will be.
+
+        Args:
+            reference: The run.
+            attempt: Which attempt; None for the newest.
+            build: The build's log instead of the job's.
+
+        Raises:
+            NotFound: When the run has no such attempt.
+        """
+        run = self.get(reference)
+        number = run.attempt if attempt is None else attempt
+        if not 1 <= number <= run.attempt:
+            raise NotFound(
+                "--attempt", f"{run.id} has no attempt {number}", allowed=f"1 to {run.attempt}"
+            )
+        name = "build.log" if build else "output.log"
+        return self._db.home.attempt(run.id, number) / name
+
+    def series(self, reference: str) -> SeriesReader | None:
+        """Return the metrics of a run, None while it has logged none. The caller closes it."""
+        from launch_tui.store.series import SeriesReader
+
+        path = self._db.home.metrics(self.resolve(reference))
+        return SeriesReader(path) if path.exists() else None
+
+    def files(self, reference: str) -> Iterator[Path]:
+        """Yield the files of a run, as paths relative to its directory."""
+        root = self._db.home.run(self.resolve(reference))
+        for folder, names, files in os.walk(root):
+            names.sort()
+            for name in sorted(files):
+                yield (Path(folder) / name).relative_to(root)
+
+    def stop(self, reference: str, *, now: bool = False) -> RunState:
+        """Ask for a run to end and return its state: ``stopped`` when it was still waiting."""
+        mode = StopMode.NOW if now else StopMode.GRACEFUL
+        return write.request_stop(self._db, self.resolve(reference), mode)
+
+    def cancel(self, reference: str) -> None:
+        """Stop a run that still waits.
+
+        Raises:
+            UsageError: When it does not wait any more.
+        """
+        run = self.get(reference)
+        if run.state not in WAITING:
+            raise UsageError(
+                "RUN", f"{run.id} is {run.state}", allowed="a run that still waits; see stop"
+            )
+        write.request_stop(self._db, run.id, StopMode.GRACEFUL)
+
+    def hold(self, reference: str) -> None:
+        """Have a queued run passed over; it keeps its place."""
+        write.hold(self._db, self.resolve(reference))
+
+    def release(self, reference: str) -> None:
+        """Let a held run be taken again."""
+        write.release(self._db, self.resolve(reference))
+
+    def front(self, reference: str) -> None:
+        """Give a waiting run the first place of its queue."""
+        write.move_to_front(self._db, self.resolve(reference))
+
+    def edit(self, reference: str, changes: Mapping[str, Any]) -> None:
+        """Change name, project, config, tags or note of a run that still waits."""
+        write.edit_waiting(self._db, self.resolve(reference), changes)
+
+    def tag(self, reference: str, tags: Sequence[str]) -> tuple[str, ...]:
+        """Add tags (``-T`` takes T away) and return all that the run has now."""
+        run = self.get(reference)
+        kept = [t for t in run.tags if f"-{t}" not in tags]
+        added = [t for t in tags if not t.startswith("-") and t not in kept]
+        write.annotate(self._db, run.id, tags=[*kept, *dict.fromkeys(added)], note=None)
+        return self.get(run.id).tags
+
+    def note(self, reference: str, text: str) -> None:
+        """Set the note of a run."""
+        write.annotate(self._db, self.resolve(reference), tags=None, note=text)
+
+    def delete(self, reference: str) -> None:
+        """Forget a run that has ended and remove its directory."""
+        run_id = self.resolve(reference)
+        write.delete(self._db, run_id)
+        # The row goes first: a directory without a row is garbage that a check finds, while a row
+        # without its directory would be a run that lost its log.
+        shutil.rmtree(self._db.home.run(run_id), ignore_errors=True)
+
+    def wait(self, reference: str, *, timeout: float | None = None) -> Run:
+        """Return the run once it has ended.
+
+        Args:
+            reference: The run.
+            timeout: Seconds to wait; None for ever.
+
+        Raises:
+            TimeoutError: When it has not ended in time.
+        """
+        run_id = self.resolve(reference)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        version = -1
+        while True:
+            if (now := self._db.data_version()) != version:
+                version = now
+                run = read.run(self._db, run_id)
+                if run.state in ENDED:
+                    return run
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"{run_id} has not ended in {timeout:g} s")
+            time.sleep(WAIT_POLL_S)
