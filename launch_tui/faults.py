@@ -14,7 +14,23 @@ import signal
 
 VARIABLE = "LAUNCH_TUI_FAULT"
 
-POINTS: dict[str, str] = {}
+POINTS: dict[str, str] = {
+    "target.requested": "the supervisor has been asked to start the job, no answer was read",
+    "target.answered": "the supervisor has answered, the agent does not know it yet",
+    "target.voided": "an attempt was made void, its caller does not know it yet",
+    "supervisor.forked": "the supervisor has read its request and taken no token",
+    "supervisor.token_taken": "the token is on disk, the job does not exist",
+    "supervisor.job_forked": "the job's process exists and waits, its pid is not recorded",
+    "supervisor.pid_written": "the pid is recorded, the job's process still waits",
+    "supervisor.job_started": "the job runs, the agent was not answered",
+    "supervisor.job_ended": "the job has been reaped, its outcome is nowhere",
+    "supervisor.exit_written": "the outcome is recorded, leftover processes live",
+    "build.locked": "this process may build the environment, an earlier build's rest is there",
+    "build.cleared": "the environment's place is empty, nothing is made yet",
+    "build.venv.created": "the virtual environment exists, no package is in it yet",
+    "build.installed": "all packages are installed, the environment is not marked as whole",
+    "build.marked": "the environment is marked as whole, the run does not know it yet",
+}
 """Point -> what has happened before it and not yet after it. Each owner's are added below."""
 
 
