@@ -15,6 +15,9 @@ import signal
 VARIABLE = "LAUNCH_TUI_FAULT"
 
 POINTS: dict[str, str] = {
+    "artifact.blobs_written": "new contents have temporary names, nothing is synced",
+    "artifact.blobs_synced": "new contents are on disk, under temporary names",
+    "artifact.blobs_named": "new contents have their names, no manifest refers to them",
     "target.requested": "the supervisor has been asked to start the job, no answer was read",
     "target.answered": "the supervisor has answered, the agent does not know it yet",
     "target.voided": "an attempt was made void, its caller does not know it yet",

@@ -55,6 +55,13 @@ def unique_name(prefix: str) -> str:
     return f"{prefix}.{os.getpid()}.{next(_serial)}.tmp"
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of ``data``: a disk that fills up ends in an error, not in a short write."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
 def sync_directory(path: Path) -> None:
     """Make the names in a directory survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -93,9 +100,7 @@ def _write_file(path: Path, data: bytes, *, sync: bool, mode: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     descriptor = os.open(path, flags, mode)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        write_all(descriptor, data)
         if sync:
             os.fsync(descriptor)
     finally:

@@ -1,0 +1,239 @@
+"""The artifact store: files by content, and manifests that name them.
+
+``blobs/ab/cdef…`` holds each content once, read-only; ``manifests/ab/cdef….json`` each artifact.
+A blob gets its name only when its bytes are on disk, and a manifest only after its blobs, so that
+whoever is killed when leaves complete artifacts and, in ``tmp``, rubbish that the next writer
+clears. Writers share a lock that deleting takes alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from launch_tui.errors import SourceFailed, StoreCorrupt
+from launch_tui.store.blobs import BlobWriter, blob_path
+from launch_tui.store.durable import disk_errors, sync_directory, write_atomically
+from launch_tui.store.manifest import EntryKind, damaged, decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from launch_tui.store.manifest import Entry, Manifest
+
+GRACE = 3600.0
+"""Seconds for which an artifact that nothing refers to yet is kept: its job is being created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What ``delete_unreferenced`` removed; ``size`` in bytes."""
+
+    manifests: int
+    blobs: int
+    size: int
+
+
+class ArtifactStore:
+    """Artifacts below one directory (``Home.artifacts``), which is made when it is first used."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @contextmanager
+    def writer(self) -> Iterator[ArtifactWriter]:
+        """Open the store for adding an artifact; nothing is deleted meanwhile.
+
+        Raises:
+            DiskFull: When there is no space; what was added in this block is gone.
+            StoreReadOnly: When the store cannot be written.
+        """
+        with disk_errors(self.root), _lock(self.root) as descriptor:
+            _clear_rubbish(self.root, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            writer = ArtifactWriter(self)
+            try:
+                yield writer
+            finally:
+                writer.close()
+
+    def has(self, digest: str) -> bool:
+        """Whether the artifact is here."""
+        return self._manifest_path(digest).exists()
+
+    def manifest(self, digest: str) -> Manifest:
+        """Return the manifest of an artifact.
+
+        Raises:
+            SourceFailed: When it is not here, or damaged.
+        """
+        import hashlib
+
+        try:
+            data = self._manifest_path(digest).read_bytes()
+        except OSError as error:
+            raise SourceFailed(
+                f"artifact {digest[:12]} is not in the artifact store",
+                next_step="Create the job again from its folder.",
+            ) from error
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise SourceFailed(
+                f"the manifest of artifact {digest[:12]} is damaged",
+                next_step="Create the job again from its folder.",
+            )
+        return decode(data, digest)
+
+    def read(self, entry: Entry, path: str) -> bytes:
+        """Return the content of a file of an artifact.
+
+        Args:
+            entry: The file's entry.
+            path: Its path, for the message.
+
+        Raises:
+            SourceFailed: When the content is missing or has another size than it should.
+        """
+        try:
+            data = blob_path(self.root, entry.digest).read_bytes()
+        except OSError as error:
+            raise damaged(path, "is missing from the artifact store") from error
+        if len(data) != entry.size:
+            raise damaged(path, "is damaged in the artifact store")
+        return data
+
+    def checkout(self, digest: str, destination: Path, *, verify: bool = False) -> Manifest:
+        """Make a private working copy of an artifact.
+
+        It appears at ``destination`` by a rename, whole or not at all.
+
+        Args:
+            digest: The artifact.
+            destination: A directory that does not exist yet or is empty.
+            verify: Whether to read every byte back and compare digests; sizes always are.
+
+        Raises:
+            SourceFailed: When content is missing or damaged, or the destination is in use.
+            DiskFull: When there is no space; the destination is as it was.
+        """
+        from launch_tui.store.checkout import write_copy
+
+        manifest = self.manifest(digest)
+        write_copy(self.root, manifest, destination, verify=verify)
+        return manifest
+
+    def delete_unreferenced(self, keep: Iterable[str], *, grace: float = GRACE) -> Deleted:
+        """Delete the artifacts that are not in ``keep``, and the blobs that no artifact names.
+
+        Args:
+            keep: Digests of the artifacts that jobs refer to.
+            grace: Seconds for which a new artifact is kept anyway.
+
+        Raises:
+            StoreCorrupt: When a kept manifest is damaged: nothing is deleted then.
+        """
+        wanted, oldest = set(keep), time.time() - grace
+        with disk_errors(self.root), _lock(self.root) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            kept: list[tuple[str, Path]] = []
+            doomed: list[tuple[str, Path]] = []
+            for path in (self.root / "manifests").glob("??/*.json"):
+                digest = path.parent.name + path.stem
+                young = path.stat().st_mtime > oldest
+                (kept if digest in wanted or young else doomed).append((digest, path))
+            alive = self._blobs_of(digest for digest, _ in kept)
+            # Manifests go first: a blob may be without one, never the other way round.
+            for _, path in doomed:
+                path.unlink()
+            _remove_tree(self.root / "tmp")
+            blobs, size = self._delete_blobs_but(alive)
+        return Deleted(len(doomed), blobs, size)
+
+    def _blobs_of(self, digests: Iterable[str]) -> set[str]:
+        blobs: set[str] = set()
+        for digest in digests:
+            try:
+                entries = self.manifest(digest).entries.values()
+            except SourceFailed as error:
+                raise StoreCorrupt(
+                    error.cause, next_step="Delete the job that uses it, then prune again."
+                ) from error
+            blobs.update(entry.digest for entry in entries if entry.kind is EntryKind.FILE)
+        return blobs
+
+    def _delete_blobs_but(self, alive: set[str]) -> tuple[int, int]:
+        count = size = 0
+        for path in (self.root / "blobs").glob("??/*"):
+            if path.parent.name + path.name not in alive:
+                size += path.stat().st_size
+                count += 1
+                path.unlink()
+        return count, size
+
+    def _manifest_path(self, digest: str) -> Path:
+        return self.root / "manifests" / digest[:2] / f"{digest[2:]}.json"
+
+
+class ArtifactWriter(BlobWriter):
+    """Adds the files of one artifact, then commits its manifest."""
+
+    def __init__(self, store: ArtifactStore) -> None:
+        super().__init__(store.root)
+        self._store = store
+
+    def renew(self, digest: str) -> bool:
+        """Keep an artifact from being deleted for a while. False when it is not here."""
+        try:
+            os.utime(self._store._manifest_path(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def commit(self, entries: Mapping[str, Entry]) -> str:
+        """Make an artifact of these paths and return its digest; it is on disk then."""
+        import hashlib
+
+        data = encode(entries)
+        digest = hashlib.sha256(data).hexdigest()
+        decode(data, digest)
+        self.name_blobs()
+        path = self._store._manifest_path(digest)
+        if not self.renew(digest):
+            made = not path.parent.exists()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, data, mode=0o444)
+            if made:
+                sync_directory(path.parent.parent)
+        return digest
+
+
+@contextmanager
+def _lock(root: Path) -> Iterator[int]:
+    """Open the file that the store's lock is on; it is let go at the end."""
+    with suppress(FileExistsError):
+        root.mkdir(parents=True, mode=0o700)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(root / "lock", flags, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _clear_rubbish(root: Path, lock: int) -> None:
+    """Remove what killed writers left, unless another one is at work."""
+    rubbish = root / "tmp"
+    with suppress(FileNotFoundError, BlockingIOError):
+        if any(rubbish.iterdir()):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove_tree(rubbish)
+
+
+def _remove_tree(path: Path) -> None:
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
