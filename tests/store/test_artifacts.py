@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -19,6 +19,9 @@ from launch_tui.errors import DiskFull, SourceFailed, StoreCorrupt
 from launch_tui.store.artifacts import ArtifactStore
 from launch_tui.store.blobs import IN_MEMORY, ONE_BY_ONE, Unreadable, blob_path
 from launch_tui.store.manifest import Entry, EntryKind, decode, encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 POINTS = [name for name in faults.POINTS if name.startswith("artifact.")]
 
@@ -32,7 +35,8 @@ with store.writer() as writer:
     entries = {}
     for number in range(int(sys.argv[2])):
         data = b"content %d" % number
-        entries[f"d{number % 7}/f{number}"] = Entry(EntryKind.FILE, writer.put_bytes(data), len(data))
+        digest = writer.put_bytes(data)
+        entries[f"d{number % 7}/f{number}"] = Entry(EntryKind.FILE, digest, len(data))
         if number == 3:
             print("writing", flush=True)
     print(writer.commit(entries))
@@ -55,6 +59,10 @@ def commit(store: ArtifactStore, files: dict[str, bytes], **more: Entry) -> str:
 
 def blobs(store: ArtifactStore) -> list[Path]:
     return list((store.root / "blobs").glob("??/*"))
+
+
+def rubbish(store: ArtifactStore) -> list[Path]:
+    return list((store.root / "tmp").glob("*"))
 
 
 def put_elsewhere(store: ArtifactStore, count: int, fault: str = "") -> subprocess.Popen[str]:
@@ -91,9 +99,7 @@ def test_the_digest_does_not_depend_on_the_order(store):
 
 @given(
     st.dictionaries(
-        st.text(st.characters(blacklist_characters="/\0"), min_size=1).filter(
-            lambda name: name not in (".", "..")
-        ),
+        st.text('ab é\udce9\n"\\', min_size=1),
         st.builds(
             Entry,
             st.just(EntryKind.FILE),
@@ -260,7 +266,7 @@ def test_files_of_any_size(store, tmp_path, size):
         digest = writer.commit({"f": Entry(EntryKind.FILE, first.digest, size)})
         assert writer.put_file(str(path)).digest == first.digest
     store.checkout(digest, tmp_path / "copy", verify=True)
-    assert not list((store.root / "tmp").iterdir())
+    assert not rubbish(store)
 
 
 def test_a_file_that_never_rests_is_taken_as_read_last(store, tmp_path):
@@ -306,7 +312,7 @@ def test_killed_at_each_point_the_store_is_sound_and_goes_on(store, point):
     done, _ = put_elsewhere(store, 12).communicate(timeout=30)
     assert_sound(store)
     assert len(store.manifest(done.split()[-1]).entries) == 12
-    assert not list((store.root / "tmp").iterdir())
+    assert not rubbish(store)
 
 
 def test_killed_in_the_middle_of_writing(store):
@@ -314,10 +320,10 @@ def test_killed_in_the_middle_of_writing(store):
     assert process.stdout.readline() == "writing\n"
     process.kill()
     process.communicate(timeout=30)
-    assert list((store.root / "tmp").iterdir())
+    assert rubbish(store)
     assert_sound(store)
     commit(store, {"a": b"1"})
-    assert not list((store.root / "tmp").iterdir())
+    assert not rubbish(store)
 
 
 def test_a_writer_at_work_keeps_its_files_from_the_next_one(store):
@@ -339,11 +345,15 @@ def test_many_blobs_are_synced_together(store):
 
 
 def test_a_failed_writer_leaves_nothing(store):
-    with pytest.raises(ZeroDivisionError), store.writer() as writer:
-        writer.put_bytes(b"x")
-        raise ZeroDivisionError
+    def fail() -> None:
+        with store.writer() as writer:
+            writer.put_bytes(b"x")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert not blobs(store)
-    assert not list((store.root / "tmp").iterdir())
+    assert not rubbish(store)
 
 
 def test_a_full_disk_is_said_so(store, tmp_path):
