@@ -15,6 +15,21 @@ import signal
 VARIABLE = "LAUNCH_TUI_FAULT"
 
 POINTS: dict[str, str] = {
+    "enqueue.before": "a run was asked for, nothing is written",
+    "enqueue.written": "a run is written, not committed",
+    "enqueue.committed": "a run is on disk, its caller does not know it yet",
+    "claim.before": "the head of a queue is known, not taken",
+    "claim.committed": "a run is claimed, nothing has been done for it",
+    "source.before": "sourcing is committed, no file is there",
+    "source.after": "the working copy is there, building is not committed",
+    "build.before": "building is committed, nothing is built",
+    "build.after": "the environment is there, starting is not committed",
+    "start.intended": "starting is committed, the target was not asked",
+    "start.answered": "the job was started, running is not committed",
+    "running.recorded": "running is committed, the job is not watched yet",
+    "end.seen": "the job has ended, its outcome is not stored",
+    "settle.before": "the outcome is judged, not stored",
+    "settle.after": "the outcome is stored, nobody was told",
     "artifact.blobs_written": "new contents have temporary names, nothing is synced",
     "artifact.blobs_synced": "new contents are on disk, under temporary names",
     "artifact.blobs_named": "new contents have their names, no manifest refers to them",

@@ -44,6 +44,8 @@ class EndKind(StrEnum):
     """With an exit status, or by a signal (a negative ``exit_code``)."""
     NOT_STARTED = "not_started"
     """The command could not be executed."""
+    VOID = "void"
+    """Nothing of it ever ran and nothing can any more: it may be tried anew."""
     LOST = "lost"
     """It is gone and left no exit status."""
 

@@ -71,12 +71,12 @@ _FROM_ANY = frozenset({RunState.FAILED, RunState.STOPPED, RunState.PREEMPTED, Ru
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.QUEUED: frozenset({RunState.HELD, RunState.CLAIMED}) | _FROM_ANY,
     RunState.HELD: frozenset({RunState.QUEUED}) | _FROM_ANY,
-    # Back to `queued` is how a run whose agent went away before the start token was taken keeps
-    # its place; from `starting` on, only the token says whether the job ran.
+    # Back to `queued` is how a run keeps its place when its agent goes away before the job ran.
+    # From `starting` on only the start token says whether it did: the attempt is made void first.
     RunState.CLAIMED: frozenset({RunState.SOURCING, RunState.QUEUED}) | _FROM_ANY,
     RunState.SOURCING: frozenset({RunState.BUILDING, RunState.QUEUED}) | _FROM_ANY,
     RunState.BUILDING: frozenset({RunState.STARTING, RunState.QUEUED}) | _FROM_ANY,
-    RunState.STARTING: frozenset({RunState.RUNNING}) | _FROM_ANY,
+    RunState.STARTING: frozenset({RunState.RUNNING, RunState.QUEUED}) | _FROM_ANY,
     RunState.RUNNING: frozenset({RunState.FINISHED}) | _FROM_ANY,
     RunState.FINISHED: frozenset(),
     RunState.FAILED: frozenset(),

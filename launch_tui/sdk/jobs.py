@@ -94,7 +94,7 @@ class Jobs:
             raise NotAvailable("job create image", "image jobs are not built yet")
         return self._create_code(request)
 
-    def list(self) -> list[JobVersion]:
+    def list(self) -> Sequence[JobVersion]:
         """Return the latest version of each job."""
         return jobs.every(self._db)
 
@@ -102,7 +102,7 @@ class Jobs:
         """Return one version."""
         return jobs.get(self._db, reference)
 
-    def versions(self, name: str) -> list[JobVersion]:
+    def versions(self, name: str) -> Sequence[JobVersion]:
         """Return all versions of a job, newest first."""
         return jobs.versions(self._db, name)
 
@@ -192,7 +192,7 @@ class Jobs:
         source: Source,
         has_file: Callable[[str], bool],
         read_file: Callable[[str], str | None],
-    ) -> tuple[JobVersion, list[str]]:
+    ) -> tuple[JobVersion, Sequence[str]]:
         if safe_name(name) != name:
             raise UsageError("-n", f"{name!r} cannot be a job's name", allowed=safe_name(name))
         environment = resolve_environment(request, read_file)
@@ -217,7 +217,7 @@ class Jobs:
 
         if not request.entry_point_optional:
             return resolve_entry_point(request.entry_point, has_file)
-        known = next((job for job in self.list() if job.name == name), None)
+        known = next((job for job in jobs.every(self._db) if job.name == name), None)
         if known is not None:
             return known.entry_point
         try:

@@ -17,6 +17,8 @@ from launch_tui.errors import UsageError
 from launch_tui.store import queues
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from launch_tui.store.database import Database
 
 TRACKING = ("required", "optional")
@@ -51,7 +53,7 @@ class Queues:
             ),
         )
 
-    def list(self) -> list[Queue]:
+    def list(self) -> Sequence[Queue]:
         """Return all queues in the order of their creation."""
         return queues.every(self._db)
 

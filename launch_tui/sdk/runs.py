@@ -56,7 +56,7 @@ class Runs:
         job: str = "",
         limit: int = 50,
         offset: int = 0,
-    ) -> list[Run]:
+    ) -> Sequence[Run]:
         """Return runs, newest first."""
         if queue:
             queues.get(self._db, queue)
@@ -75,7 +75,7 @@ class Runs:
         """Return how many runs there are."""
         return read.count(self._db, RunQuery(queue=queue, states=tuple(states), job=job))
 
-    def events(self, reference: str) -> list[Event]:
+    def events(self, reference: str) -> Sequence[Event]:
         """Return what happened to a run, oldest first."""
         return read.events(self._db, self.resolve(reference))
 

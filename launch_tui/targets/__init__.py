@@ -6,7 +6,7 @@ small protocol of its own. Targets know neither the store nor each other.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,11 +35,11 @@ class Target(Protocol):
         """
         ...
 
-    def watch(self, handle: object) -> AsyncIterator[Status]:
+    def watch(self, handle: Any) -> AsyncIterator[Status]:  # noqa: ANN401
         """Yield what happens to the job; the last value is an ``Ended``."""
         ...
 
-    async def stop(self, handle: object, grace: float) -> None:
+    async def stop(self, handle: Any, grace: float) -> None:  # noqa: ANN401
         """End the job: ask, wait ``grace`` seconds, insist. ``grace`` 0 kills at once."""
         ...
 

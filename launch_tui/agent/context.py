@@ -1,0 +1,57 @@
+"""What all executions of one agent share."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from launch_tui.agent.report import AgentEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from launch_tui.builders import Builder
+    from launch_tui.domain.run import Run
+    from launch_tui.store.database import Database
+    from launch_tui.targets import Target
+
+SOURCE_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """An agent's name, its connection to the store, and what it acts with.
+
+    ``tracking`` has one thread, because a metrics database belongs to the thread that opened it;
+    ``sourcing`` has several, so that a slow clone holds nobody else up.
+    """
+
+    agent: str
+    db: Database
+    targets: Mapping[str, Target]
+    builder: Builder
+    tell: Callable[[AgentEvent], None]
+    tracking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "tracking"))
+    sourcing: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(SOURCE_THREADS, "sourcing")
+    )
+
+    def report(self, text: str, *, run: Run | None = None, state: str | None = None) -> None:
+        """Tell whoever listens what happened."""
+        self.tell(
+            AgentEvent(
+                at=time.time(),
+                kind="agent" if run is None else "run",
+                text=text,
+                run_id=run.id if run else None,
+                state=state,
+                queue=run.queue if run else None,
+            )
+        )
+
+    def close(self) -> None:
+        """Wait for the threads' work that is under way, and let go of them."""
+        self.tracking.shutdown(wait=True, cancel_futures=True)
+        self.sourcing.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,213 @@
+"""The agent: claims runs in order, has each carried out, and hears what people ask for.
+
+It learns of new work by the store changing and of ends by the kernel; it never sleeps in between.
+One agent works on a data directory; a second one stands by until the first has gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from launch_tui import faults
+from launch_tui.agent.context import Context
+from launch_tui.agent.execution import Execution
+from launch_tui.agent.wake import StoreChanges
+from launch_tui.errors import DiskFull
+from launch_tui.store import agents, read, write
+from launch_tui.store.agents import AgentLock
+from launch_tui.store.database import Database
+from launch_tui.store.write import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from launch_tui.agent.report import AgentEvent
+    from launch_tui.store.paths import Home
+    from launch_tui.store.write import Claimed
+
+STANDBY_POLL_S = 0.2
+"""How often an agent that stands by tries the lock."""
+DISK_FULL_RETRY_S = 1.0
+
+
+class Agent:
+    """The loop that carries out what the store says is wanted.
+
+    Args:
+        home: The data directory.
+        queues: The queues to serve; None for all.
+        max_jobs: How many runs at once; None for no limit.
+        report: Called with each thing that happens.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        queues: Sequence[str] | None = None,
+        max_jobs: int | None = None,
+        report: Callable[[AgentEvent], None],
+    ) -> None:
+        self._home = home
+        self._queues = None if queues is None else tuple(queues)
+        self._max_jobs = max_jobs
+        self._report = report
+        self._executions: dict[str, Execution] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last_queue = ""
+        self._draining = False
+        self._leave = asyncio.Event()
+        self._retry: asyncio.TimerHandle | None = None
+
+    def leave(self) -> None:
+        """Stop claiming and leave at once; runs go on and the next agent adopts them."""
+        self._leave.set()
+
+    def drain(self) -> None:
+        """Stop claiming, wait for what runs, then leave."""
+        if not self._draining:
+            self._draining = True
+            agents.set_state(self._context.db, self._context.agent, "draining")
+            self._context.report(f"draining: {len(self._executions)} runs to wait for")
+        self._leave_if_drained()
+
+    async def run(self) -> None:
+        """Work until asked to leave."""
+        with Database(self._home) as db:
+            lock = AgentLock(self._home)
+            try:
+                self._context = self._make_context(db)
+                if await self._stand_by(lock):
+                    await self._work()
+            finally:
+                # The lock goes last: while a thread of ours still writes into an attempt's
+                # directory, no other agent may work on that run.
+                self._context.close()
+                lock.close()
+
+    async def _stand_by(self, lock: AgentLock) -> bool:
+        """Return True once this is the agent here, False when asked to leave before."""
+        if not lock.acquire():
+            holder = agents.status(self._context.db)
+            pid = f" (pid {holder.pid})" if holder else ""
+            self._context.report(f"standing by: another agent{pid} works here")
+            while not lock.acquire():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._leave.wait(), STANDBY_POLL_S)
+                if self._leave.is_set():
+                    return False
+        agents.register(
+            self._context.db, self._context.agent, queues=self._queues, max_jobs=self._max_jobs
+        )
+        return True
+
+    async def _work(self) -> None:
+        context = self._context
+        target = context.targets
+        changes = StoreChanges(context.db)
+        async with contextlib.AsyncExitStack() as stack:
+            for each in target.values():
+                stack.push_async_callback(each.close)
+            listening = [
+                asyncio.create_task(changes.watch()),
+                asyncio.create_task(self._hear(changes)),
+            ]
+            self._context.report(self._greeting())
+            for claimed in write.take_over(context.db, context.agent):
+                self._begin(Execution(context, claimed), taken_up=True)
+            self._look()
+            await self._leave.wait()
+            for task in (*listening, *self._tasks):
+                task.cancel()
+            await asyncio.gather(*listening, *self._tasks, return_exceptions=True)
+        agents.set_state(context.db, context.agent, "ended")
+        context.report("left")
+
+    async def _hear(self, changes: StoreChanges) -> None:
+        async for _ in changes:
+            self._look()
+
+    def _look(self) -> None:
+        """Do what the store asks for now."""
+        for request in read.stop_requests(self._context.db):
+            if execution := self._executions.get(request.run_id):
+                execution.ask_to_stop(request.mode)
+        asked = agents.requested(self._context.db, self._context.agent)
+        if asked == "stop":
+            self.leave()
+        elif asked == "drain":
+            self.drain()
+        self._claim_more()
+
+    def _claim_more(self) -> None:
+        while not self._draining and not self._leave.is_set() and self._has_room():
+            try:
+                claimed = self._claim()
+            except DiskFull as error:
+                self._context.report(f"claiming nothing: {error.cause}")
+                self._look_again_later()
+                return
+            if claimed is None:
+                return
+            faults.point("claim.committed")
+            self._last_queue = claimed.run.queue
+            self._begin(Execution(self._context, claimed))
+
+    def _claim(self) -> Claimed | None:
+        return write.claim(
+            self._context.db,
+            self._context.agent,
+            queues=self._queues,
+            after=self._last_queue,
+        )
+
+    def _has_room(self) -> bool:
+        return self._max_jobs is None or len(self._executions) < self._max_jobs
+
+    def _begin(self, execution: Execution, *, taken_up: bool = False) -> None:
+        run = execution.run
+        self._executions[run.id] = execution
+        if not taken_up:
+            self._context.report(f"claimed from {run.queue}", run=run, state="claimed")
+        work = execution.take_up() if taken_up else execution.carry_out()
+        task = asyncio.create_task(work, name=run.id)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._executions.pop(task.get_name(), None)
+        if not self._leave.is_set():
+            self._look()
+            self._leave_if_drained()
+
+    def _leave_if_drained(self) -> None:
+        if self._draining and not self._executions:
+            self.leave()
+
+    def _look_again_later(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+        self._retry = asyncio.get_running_loop().call_later(DISK_FULL_RETRY_S, self._look)
+
+    def _greeting(self) -> str:
+        served = "all queues" if self._queues is None else "queues " + ", ".join(self._queues)
+        limit = "no limit" if self._max_jobs is None else f"at most {self._max_jobs} jobs"
+        return f"agent {os.getpid()} serves {served} of {self._home.root} ({limit})"
+
+    def _make_context(self, db: Database) -> Context:
+        from launch_tui.builders.venv import VenvBuilder
+        from launch_tui.targets.local_process import LocalProcess
+
+        target = LocalProcess()
+        return Context(
+            agent=f"{socket.gethostname()}:{os.getpid()}:{new_id()}",
+            db=db,
+            targets={target.resource: target},
+            builder=VenvBuilder(self._home.environments),
+            tell=self._report,
+        )
