@@ -48,6 +48,8 @@ POINTS: dict[str, str] = {
     "build.venv.created": "the virtual environment exists, no package is in it yet",
     "build.installed": "all packages are installed, the environment is not marked as whole",
     "build.marked": "the environment is marked as whole, the run does not know it yet",
+    "metrics.written": "new rows and offsets are written to the run's metrics, not committed",
+    "metrics.committed": "new rows and offsets are in the run's metrics, the run does not know it",
 }
 """Point -> what has happened before it and not yet after it. Each owner's are added below."""
 
