@@ -8,6 +8,7 @@ starting ends in the same look as adopting. A start that failed never leaves a j
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -218,7 +219,9 @@ class LocalProcess:
             await gone(handle.job)
             outcome = records.read_exit(handle.directory)
         if outcome is None or outcome.left_processes:
-            await _end_leftovers(handle)
+            # A process that the kernel cannot end must not keep the outcome from being told.
+            with contextlib.suppress(LaunchError):
+                await _end_leftovers(handle)
         return outcome.ended if outcome else _lost(handle)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -108,17 +109,17 @@ def take_void_token(directory: Path) -> bool:
         OSError: The directory cannot be written; the token is not taken then.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    temporary = directory / f".{TOKEN}.void.{os.getpid()}"
-    with temporary.open("w") as file:
-        json.dump({"void": True}, file)
-        file.flush()
-        os.fsync(file.fileno())
+    temporary = directory / f".{TOKEN}.void.{threading.get_native_id()}"
     try:
+        with temporary.open("w") as file:
+            json.dump({"void": True}, file)
+            file.flush()
+            os.fsync(file.fileno())
         (directory / TOKEN).hardlink_to(temporary)
     except FileExistsError:
         return False
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
     _sync(directory)
     return True
 

@@ -12,7 +12,8 @@ that ``exit`` needs are reserved before either. Records are JSON objects; fields
 added, because supervisors outlive an upgrade of the agent. No secret reaches a command line or a
 file: the environment travels over the connection only.
 
-Only the standard library is imported, and little of it: a fork shares the pages.
+Only the standard library is imported, little of it, and all of it before the first fork: forks
+share the pages, and an upgrade of Python cannot take a module from a supervisor that still runs.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import errno
 import gc
 import json
 import os
+import resource  # noqa: F401, what os.wait4 imports when it is called
 import signal
 import socket
 import sys
@@ -47,12 +49,13 @@ PR_SET_CHILD_SUBREAPER = 36
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_boot_id = ""
 _faults: tuple[str, int] = ("", 0)
 
 
 def serve(control: socket.socket) -> None:
     """Fork a supervisor for each connection received, until the agent closes its end."""
-    global _faults
+    global _boot_id, _faults
     # A blocked signal ends nobody: neither the server nor a supervisor dies of a closed terminal,
     # a Ctrl-C, or a service manager's SIGTERM before it has written its job's outcome.
     signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
@@ -61,6 +64,10 @@ def serve(control: socket.socket) -> None:
     # Ignored, children are reaped by the kernel: no zombie, also where process 1 reaps nothing.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.chdir("/")
+    try:
+        _boot_id = _read("/proc/sys/kernel/random/boot_id").decode().strip()
+    except OSError:
+        pass  # Some sandboxes have none; start times tell processes apart there.
     gc.disable()
     gc.freeze()
     name, _, count = os.environ.get("LAUNCH_TUI_FAULT", "").partition(":")
@@ -393,18 +400,20 @@ def _children() -> set[int]:
 
 
 def _identity(pid: int) -> dict[str, object]:
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            boot = file.read().strip()
-    except OSError:
-        boot = ""
-    return {"pid": pid, "start_time": int(_stat(pid)[19]), "boot_id": boot}
+    return {"pid": pid, "start_time": int(_stat(pid)[19]), "boot_id": _boot_id}
 
 
 def _stat(pid: int) -> list[bytes]:
     """``/proc/<pid>/stat`` from the state on: the name before it may hold anything."""
-    with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-        return file.read().rpartition(b") ")[2].split()
+    return _read(f"/proc/{pid}/stat").rpartition(b") ")[2].split()
+
+
+def _read(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 4096)
+    finally:
+        os.close(fd)
 
 
 def _write(fd: int, data: bytes) -> None:
