@@ -50,6 +50,10 @@ POINTS: dict[str, str] = {
     "build.marked": "the environment is marked as whole, the run does not know it yet",
     "metrics.written": "new rows and offsets are written to the run's metrics, not committed",
     "metrics.committed": "new rows and offsets are in the run's metrics, the run does not know it",
+    "git.fetch.before": "the cache's lock is held and the cache exists, nothing is fetched",
+    "git.fetch.after": "the commit is in the cache and pinned, the lock is still held",
+    "git.clone.after": "the working copy has its objects, no file and the wrong remote",
+    "git.checkout.after": "the working copy is complete, beside the place it is to have",
 }
 """Point -> what has happened before it and not yet after it. Each owner's are added below."""
 
