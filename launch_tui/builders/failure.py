@@ -82,7 +82,9 @@ def _no_space(output: _Output) -> tuple[str, str] | None:
     text = output.text + " ".join(output.details)
     if "No space left on device" not in text and "os error 28" not in text:
         return None
-    return "no space left on the disk while installing", _FREE_SPACE
+    package = re.search(r"Failed to install: .*?\(([^)]+)\)", output.text)
+    doing = f"installing {package[1]}" if package is not None else "making the environment"
+    return f"no space left on the disk while {doing}", _FREE_SPACE
 
 
 def _backend(output: _Output) -> tuple[str, str] | None:

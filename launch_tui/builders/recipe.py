@@ -143,6 +143,9 @@ class _UvCommands:
             status, output = await self._run("venv", "--no-project", "--python", wanted, str(path))
             if status == 0:
                 return
+            if path.exists():
+                # It got as far as writing, so the interpreter was not what it failed for.
+                break
         cause, next_step = explain(output, status)
         if "no space left" in cause or python is not None:
             raise BuildFailed(cause, next_step=next_step)

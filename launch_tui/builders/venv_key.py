@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 BUILDER_VERSION = 1
 """Raised whenever the same requirements would be built differently."""
 
-_SKIPPED = frozenset({".git", "__pycache__", "wandb", ".venv", "build", "dist"})
+_SKIPPED = frozenset({".git", "__pycache__"})
+_SKIPPED_AT_TOP = frozenset({"build", "dist", "wandb", ".venv"})
 
 
 def environment_key(requirements: Requirements, python_version: str) -> str:
@@ -45,8 +46,10 @@ def _content(path: Path) -> bytes:
         digest.update(path.read_bytes())
         return digest.digest()
     for directory, folders, files in os.walk(path):
+        skipped = _SKIPPED | _SKIPPED_AT_TOP if directory == str(path) else _SKIPPED
+        # What installing it leaves in its folder must not make it another one.
         folders[:] = sorted(
-            name for name in folders if name not in _SKIPPED and not name.endswith(".egg-info")
+            name for name in folders if name not in skipped and not name.endswith(".egg-info")
         )
         for name in sorted(files):
             file = os.path.join(directory, name)  # noqa: PTH118  (Path objects double the cost)

@@ -97,7 +97,7 @@ CASES = [
     (
         "error: Failed to install: torch-2.9.whl (torch==2.9)\n"
         "  Caused by: No space left on device (os error 28)\n",
-        "no space left on the disk while installing",
+        "no space left on the disk while installing torch==2.9",
     ),
     (
         "error: Couldn't parse requirement in `requirements.txt` at position 0\n"
