@@ -75,6 +75,7 @@ class SeriesWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.begun_anew = False
+        self._last_step = -1
         try:
             self._open()
         except StoreCorrupt:
@@ -173,7 +174,7 @@ class SeriesWriter:
         self._others: list[tuple[int, int, str]] = []
         self._new_shapes: list[tuple[int, bytes]] = []
         self._changed: set[int] = set()
-        self._last_step: int = max(
+        self._last_step = max(
             (s.last_step for s in self._by_id.values() if s.kind == HISTORY and s.count), default=-1
         )
 
@@ -371,7 +372,7 @@ def move_aside(path: Path) -> None:
 
 
 _LAYOUTS_AT_MOST = 10_000
-_Column = tuple[array[int], array[float]]
+_Column = tuple["array[int]", "array[float]"]
 
 
 @dataclass(slots=True)

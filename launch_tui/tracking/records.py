@@ -13,6 +13,7 @@ and a media value (a dict with ``_type``) as one dict under its own name.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,8 @@ MAX_VALUE = 4 * 1024 * 1024
 _MAX_CACHED_NAMES = 100_000
 _MAX_NUMBER = 400
 _SHORTEST_ITEM = 2
+_MAX_LEVELS = 200
+_BRACKETS = re.compile(rb'[][{}]|"(?:[^"\\]|\\.)*"')
 _BOOLEANS = {b"true": True, b"false": False}
 _DOUBLE = struct.Struct("<d")
 _HISTORY, _SUMMARY, _CONFIG, _STATS, _TELEMETRY, _METRIC = 2, 3, 5, 7, 11, 12
@@ -323,10 +326,24 @@ def _json(raw: bytes) -> object:
         return {"_type": "too-large", "size": len(raw)}
     try:
         value: object = json.loads(raw)
+        if _is_deep(raw):
+            raise RecursionError
         return value
     except (ValueError, RecursionError):
         # Not JSON, or nested too deep for any use: the text itself is the only honest value.
         return raw.decode("utf-8", "replace")
+
+
+def _is_deep(raw: bytes) -> bool:
+    """Whether a JSON text nests deeper than anybody can want to write again."""
+    if raw.count(b"[") + raw.count(b"{") <= _MAX_LEVELS:
+        return False
+    level = 0
+    for match in _BRACKETS.finditer(raw):
+        level += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(match.group(), 0)
+        if level > _MAX_LEVELS:
+            return True
+    return False
 
 
 def _run(data: bytes) -> RunInfo:
