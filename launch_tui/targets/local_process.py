@@ -158,7 +158,7 @@ class LocalProcess:
     async def adopt(self, attempt: Attempt) -> LocalHandle | None:
         """The handle of an attempt whose token is taken, None when it can still be started.
 
-        An attempt that was made void has a handle too: it ends at once with ``NOT_STARTED``.
+        An attempt that was made void has a handle too: it ends at once with ``VOID``.
         """
         handle = _read_handle(attempt)
         deadline = time.monotonic() + ADOPT_SECONDS
@@ -208,7 +208,7 @@ class LocalProcess:
 
     async def _wait(self, handle: LocalHandle) -> Ended:
         if handle.void:
-            return Ended(kind=EndKind.NOT_STARTED, cause=VOID, ended_at=time.time())
+            return Ended(kind=EndKind.VOID, cause=VOID, ended_at=time.time())
         if handle.supervisor is not None:
             # Not only until ``exit`` is there: while the supervisor ends leftovers, they may still
             # hold the GPU that the next run is to get.
@@ -291,7 +291,7 @@ def _lost(handle: LocalHandle) -> Ended:
         cause = UNKNOWN
     elif handle.job is None:
         # The supervisor writes ``pid`` before it lets the job go: there was no first instruction.
-        kind, cause = EndKind.NOT_STARTED, KILLED_BEFORE_JOB
+        kind, cause = EndKind.VOID, KILLED_BEFORE_JOB
     return Ended(kind=kind, cause=cause, ended_at=time.time())
 
 

@@ -24,10 +24,10 @@ SUPERVISOR_DIES = {
     # The first supervisor never took the token, so a second one runs the job.
     "supervisor.forked": (EndKind.EXITED, "", 1),
     "supervisor.token_taken": (
-        EndKind.NOT_STARTED, "supervisor killed before it started the job", 0
+        EndKind.VOID, "supervisor killed before it started the job", 0
     ),
     "supervisor.job_forked": (
-        EndKind.NOT_STARTED, "supervisor killed before it started the job", 0
+        EndKind.VOID, "supervisor killed before it started the job", 0
     ),
     "supervisor.pid_written": (EndKind.LOST, "supervisor killed", 0),
     "supervisor.job_started": (EndKind.LOST, "supervisor killed", 1),

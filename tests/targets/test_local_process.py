@@ -351,7 +351,7 @@ async def test_a_void_attempt_never_starts(target, make_attempt, outcome, tmp_pa
     with pytest.raises(StartFailed, match="given up"):
         await target.start(attempt)
     (ended,) = await outcome(target, await target.adopt(attempt))
-    assert ended.kind is EndKind.NOT_STARTED
+    assert ended.kind is EndKind.VOID
     await target.stop(await target.adopt(attempt), 0)
     assert not (tmp_path / "ran").exists()
 
