@@ -73,15 +73,17 @@ def _fetch(
             ArtifactStore(home.artifacts),
             destination,
             links=spec.links,
-            link_root=spec.source.path,
         )
         return destination
     if isinstance(spec.source, GitSource):
         from launch_tui.sources import git
 
-        return git.materialise(
+        copy = git.materialise(
             spec.source, home.repositories, destination, report=report, cancelled=cancelled
         )
+        for warning in copy.warnings:
+            report(warning)
+        return copy.directory
     raise SourceFailed("image jobs cannot run on local-process", next_step="use a docker queue")
 
 

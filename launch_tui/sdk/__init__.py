@@ -42,7 +42,7 @@ class Launch:
     """
 
     def __init__(self, home: str | Path | None = None, *, read_only: bool = False) -> None:
-        self.home: Home = default_home(str(home) if home else None)
+        self.home: Home = default_home(None if home is None else str(home))
         self.db = Database(self.home, read_only=read_only)
         self.jobs = Jobs(self.db)
         self.queues = Queues(self.db)
@@ -65,6 +65,11 @@ class Launch:
     def rerun(self, reference: str, changes: LaunchRequest | None = None) -> Enqueued:
         """Enqueue a run again with the same pinned source, and the changes that are given."""
         return self._launcher.rerun(self.runs.get(reference), changes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the last launch has to tell besides: a repository that did not answer, and such."""
+        return self._launcher.warnings
 
     def changed(self) -> int:
         """Return a number that differs when another process has committed since (4 µs)."""

@@ -16,7 +16,7 @@ from launch_tui.domain.job import (
     VenvMode,
     safe_name,
 )
-from launch_tui.errors import NotAvailable, UsageError
+from launch_tui.errors import NotAvailable, NotFound, UsageError
 from launch_tui.sdk.queues import check_tracking
 from launch_tui.store import jobs
 from launch_tui.store.artifacts import ArtifactStore
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from launch_tui.domain.job import Source
-    from launch_tui.sources.code import SnapshotDiff
+    from launch_tui.sources.code_diff import CodeDiff
     from launch_tui.store.database import Database
 
 REQUIREMENT_FILES = ("requirements.txt", "pyproject.toml")
@@ -45,7 +45,7 @@ class JobDiff:
     """What differs between two versions: fields as ``(name, old, new)``, and their files."""
 
     fields: tuple[tuple[str, str, str], ...]
-    files: SnapshotDiff | None = None
+    files: CodeDiff | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,8 @@ class JobRequest:
     ``place`` is a folder (code) or a repository's URL or path (git). ``entry_point`` None takes
     the only one of main.py and train.py. ``python_version`` is ``3.X``; ``python`` an existing
     interpreter; ``venv`` ``current``, ``none`` or empty. ``entry_point_optional`` lets a folder
-    without an entry point become a job whose launches bring their own, and keeps the entry point
-    that an existing job has.
+    without an entry point become a job whose launches bring their own, and keeps all that was
+    decided about a job that exists: only its files are looked at again.
     """
 
     place: str
@@ -119,7 +119,7 @@ class Jobs:
         before, after = self.get(old), self.get(new)
         files = None
         if isinstance(before.source, CodeSource) and isinstance(after.source, CodeSource):
-            from launch_tui.sources.code import diff
+            from launch_tui.sources.code_diff import diff
 
             files = diff(before.source, after.source, self.artifacts)
         pairs = zip(_described(before), _described(after), strict=True)
@@ -139,13 +139,17 @@ class Jobs:
         if not isinstance(source, GitSource):
             return Created(job=job, outcome="unchanged")
         try:
-            resolved = git.resolve(source.url, source.ref, self._db.home.repositories)
+            resolved = git.resolve(
+                source.url,
+                source.ref,
+                self._db.home.repositories,
+                subdirectory=source.subdirectory,
+            )
         except LaunchError as error:
             warning = f"{error.cause}; using commit {source.commit[:12]} as pinned before"
             return Created(job=job, outcome="unchanged", warnings=(warning,))
-        moved = replace(job, source=replace(resolved.source, subdirectory=source.subdirectory))
-        saved = jobs.save_version(self._db, moved)
-        return Created(job=saved.job, outcome=saved.outcome, warnings=resolved.warnings)
+        saved = jobs.save_version(self._db, replace(job, source=resolved))
+        return Created(job=saved.job, outcome=saved.outcome, warnings=_uncommitted(resolved))
 
     def _create_code(self, request: JobRequest) -> Created:
         from launch_tui.sources.code import snapshot
@@ -168,22 +172,27 @@ class Jobs:
 
         name = request.name or safe_name(resolved.name or "root")
         job, warnings = self._define(request, name, taken.source, has_file, read_file)
-        return self._save(request, job, (*taken.warnings, *warnings))
+        left_out = [
+            f"{path}/ is ignored and the code mentions it: --link {path} puts a link to it into"
+            " the working copy"
+            for path in taken.mentioned
+            if path not in request.links
+        ]
+        return self._save(request, job, (*taken.warnings, *left_out, *warnings))
 
     def _create_git(self, request: JobRequest) -> Created:
         from launch_tui.sources import git
 
-        resolved = git.resolve(request.place, request.ref, self._db.home.repositories)
-        source = resolved.source
+        source = git.resolve(request.place, request.ref, self._db.home.repositories)
 
         def read_file(path: str) -> str | None:
             return git.read_file(source, path, self._db.home.repositories)
 
-        name = request.name or git.job_name_for(source.url)
+        name = request.name or repository_name(source.url)
         job, warnings = self._define(
             request, name, source, lambda path: read_file(path) is not None, read_file
         )
-        return self._save(request, job, (*resolved.warnings, *warnings))
+        return self._save(request, job, (*_uncommitted(source), *warnings))
 
     def _define(
         self,
@@ -195,13 +204,16 @@ class Jobs:
     ) -> tuple[JobVersion, Sequence[str]]:
         if safe_name(name) != name:
             raise UsageError("-n", f"{name!r} cannot be a job's name", allowed=safe_name(name))
+        known = self._known(name) if request.entry_point_optional else None
+        if known is not None:
+            return self._as_before(known, source, read_file), []
         environment = resolve_environment(request, read_file)
         job = JobVersion(
             name=name,
             version="",
             kind=request.kind,
             source=source,
-            entry_point=self._entry_point(request, name, has_file),
+            entry_point=_entry_point(request, has_file),
             environment=environment,
             tracking=request.tracking,
             links=request.links,
@@ -210,25 +222,39 @@ class Jobs:
         )
         return job, _environment_warnings(environment, read_file)
 
-    def _entry_point(
-        self, request: JobRequest, name: str, has_file: Callable[[str], bool]
-    ) -> tuple[str, ...]:
-        from launch_tui.sources.entry_point import resolve_entry_point
-
-        if not request.entry_point_optional:
-            return resolve_entry_point(request.entry_point, has_file)
-        known = next((job for job in jobs.every(self._db) if job.name == name), None)
-        if known is not None:
-            return known.entry_point
+    def _known(self, name: str) -> JobVersion | None:
         try:
-            return resolve_entry_point(None, has_file)
-        except UsageError:
-            return ()
+            return jobs.get(self._db, name)
+        except NotFound:
+            return None
+
+    def _as_before(
+        self, known: JobVersion, source: Source, read_file: Callable[[str], str | None]
+    ) -> JobVersion:
+        """Return the next version of a job with new files and everything else as it was decided.
+
+        The environment in use and the Python that files ask for are what they are now.
+        """
+        environment = known.environment
+        if environment.mode in (VenvMode.CURRENT, VenvMode.BUILD):
+            environment = resolve_environment(JobRequest(place=""), read_file)
+        return replace(known, source=source, environment=environment)
 
     def _save(self, request: JobRequest, job: JobVersion, warnings: Sequence[str]) -> Created:
         saved = jobs.save_version(self._db, job, request.aliases)
         shown = () if saved.outcome == "unchanged" else tuple(warnings)
         return Created(job=saved.job, outcome=saved.outcome, warnings=shown)
+
+
+def _entry_point(request: JobRequest, has_file: Callable[[str], bool]) -> tuple[str, ...]:
+    from launch_tui.sources.entry_point import resolve_entry_point
+
+    try:
+        return resolve_entry_point(request.entry_point, has_file)
+    except UsageError:
+        if request.entry_point_optional:
+            return ()
+        raise
 
 
 def resolve_environment(request: JobRequest, read_file: Callable[[str], str | None]) -> Environment:
@@ -269,6 +295,18 @@ def current_interpreter(environ: Mapping[str, str] = os.environ) -> str:
             if folder and os.access(candidate, os.X_OK):
                 return str(candidate)
     return ""
+
+
+def repository_name(url: str) -> str:
+    """Return the job name of a repository: the last part of its URL, made safe."""
+    return safe_name(url.rstrip("/").removesuffix("/.git").removesuffix(".git").split("/")[-1])
+
+
+def _uncommitted(source: GitSource) -> tuple[str, ...]:
+    from launch_tui.sources import git
+
+    warning = git.uncommitted(source.url)
+    return (warning,) if warning else ()
 
 
 def _existing(python: str) -> str:

@@ -12,6 +12,7 @@ from launch_tui.domain.environment import capture, check_variable, looks_secret
 from launch_tui.domain.job import CodeSource, GitSource, JobKind, JobVersion, VenvMode, safe_name
 from launch_tui.domain.queue import DEFAULT_QUEUE, Resource
 from launch_tui.domain.spec import RunSpec
+from launch_tui.domain.words import merge, write_value
 from launch_tui.errors import NotAvailable, UsageError
 from launch_tui.sdk.jobs import JobRequest, resolve_environment
 from launch_tui.store import read, write
@@ -131,7 +132,7 @@ class Launcher:
         """Enqueue a run again with its pinned source and the changes that are given."""
         changes = changes or LaunchRequest(queue="")
         spec = read.spec(self._db, run.id)
-        config = {**read.given_config(self._db, run.id), **changes.config}
+        config = merge(read.given_config(self._db, run.id), changes.config)
         if changes.entry_point:
             spec = replace(spec, command=_command(changes.entry_point))
         spec = replace(
@@ -268,7 +269,7 @@ def command_line(request: LaunchRequest) -> str:
     if request.job:
         words.append(request.job)
     words += ["-q", request.queue]
-    words += [f"{key}={_word(value)}" for key, value in request.config.items()]
+    words += [f"{key}={write_value(value)}" for key, value in request.config.items()]
     for flag, value in (
         ("--name", request.name),
         ("-p", request.project),
@@ -292,22 +293,6 @@ def command_line(request: LaunchRequest) -> str:
         command = _command(request.entry_point)
         words += ["-E", shlex.join(command)] if request.job else ["--", *command]
     return shlex.join(words)
-
-
-def _word(value: Any) -> str:  # noqa: ANN401
-    import json
-
-    return value if isinstance(value, str) and not _reads_as_json(value) else json.dumps(value)
-
-
-def _reads_as_json(text: str) -> bool:
-    import json
-
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _command(entry_point: str | Sequence[str]) -> tuple[str, ...]:

@@ -221,7 +221,7 @@ def _insert_version(db: Database, job_id: int, number: int, identity: str, job: 
 def _identity(job: JobVersion) -> str:
     """Digest what makes two definitions the same version; where the files lay does not count."""
     source = dump_source(job.source)
-    for incidental in ("path", "files", "size", "ref"):
+    for incidental in ("path", "files", "size"):
         source.pop(incidental, None)
     values = [source, job.entry_point, dump_environment(job.environment), job.tracking, job.links]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
