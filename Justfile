@@ -1,0 +1,50 @@
+# `just` alone runs what a change has to pass; `just ci` is what the continuous integration runs.
+# The tools are those of the environment that `just` itself was installed into, else of .venv.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+own := parent_directory(just_executable())
+tools := if path_exists(own / "ruff") == "true" { own } else { justfile_directory() / ".venv/bin" }
+export PATH := tools + ":" + env("PATH")
+
+# Check, then test.
+default: check test
+
+# Format, lint, types, import contracts.
+check:
+    ruff format --check .
+    ruff check .
+    mypy
+    lint-imports --no-cache
+
+# Put the code into the project's format, and repair what ruff can.
+format:
+    ruff format .
+    ruff check --fix .
+
+# All tests; arguments go to pytest: `just test tests/store -x`.
+test *arguments:
+    python -m pytest -n auto --dist worksteal {{ arguments }}
+
+# The built wheel in a clean environment: version, doctor, one run through an agent.
+smoke:
+    .ci/smoke
+
+# What .ci/run calls; the tests come last, so that their summary is the last line.
+ci: check smoke test
+
+# A real training job, three configurations, from nothing, in a data directory of its own.
+demo:
+    LAUNCH_TUI_HOME="$(mktemp -d)" launch-tui demo --headless
+
+# The figures that must hold, beside their peers in the same run; see bench/spine.py.
+bench *arguments:
+    python bench/spine.py {{ arguments }}
+
+# Pin the newest versions that pyproject.toml allows.
+constraints:
+    { sed '/^[^#]/,$d' constraints.txt; \
+      uv pip compile --universal --python-version 3.11 --extra dev --extra docker --upgrade \
+        --no-annotate --no-header --no-emit-index-url --quiet pyproject.toml \
+        | grep -vE "^pip==|win32'" | sed 's/ ;.*//'; } > constraints.new
+    mv constraints.new constraints.txt
