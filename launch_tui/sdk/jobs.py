@@ -233,11 +233,14 @@ class Jobs:
     ) -> JobVersion:
         """Return the next version of a job with new files and everything else as it was decided.
 
-        The environment in use and the Python that files ask for are what they are now.
+        The environment in use is the one of now, and requirement files may have come or gone.
         """
         environment = known.environment
-        if environment.mode in (VenvMode.CURRENT, VenvMode.BUILD):
+        requires = any(read_file(name) is not None for name in REQUIREMENT_FILES)
+        if environment.mode is (VenvMode.CURRENT if requires else VenvMode.BUILD):
             environment = resolve_environment(JobRequest(place=""), read_file)
+        elif environment.mode is VenvMode.CURRENT:
+            environment = replace(environment, interpreter=current_interpreter())
         return replace(known, source=source, environment=environment)
 
     def _save(self, request: JobRequest, job: JobVersion, warnings: Sequence[str]) -> Created:
@@ -252,7 +255,7 @@ def _entry_point(request: JobRequest, has_file: Callable[[str], bool]) -> tuple[
     try:
         return resolve_entry_point(request.entry_point, has_file)
     except UsageError:
-        if request.entry_point_optional:
+        if request.entry_point_optional and request.entry_point is None:
             return ()
         raise
 
