@@ -42,6 +42,10 @@ LOG_TAIL_BYTES = 16 * 1024
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+_DURABLE = frozenset({RunState.STARTING})
+"""Steps that must be on disk before their effect. After a loss of power a run that was sourcing or
+building is claimed anew, and one that was running has its own token and records on disk."""
+
 _PHASES = {
     RunState.CLAIMED: Phase.SOURCE,
     RunState.SOURCING: Phase.SOURCE,
@@ -310,6 +314,7 @@ class Execution:
                 actor=self._context.agent,
                 message=message,
                 changes=changes,
+                durable=to in _DURABLE,
             )
         )
         self._state = to

@@ -22,6 +22,10 @@ NOTIFIED_POLL_S = 1.0
 """How often the counter is asked where notifications work."""
 POLL_S = 0.05
 """How often it is asked where they do not."""
+STEP_MS = 2
+"""How long the log must be quiet before its change is told."""
+DEBOUNCE_MS = 20
+"""How long it is waited for that quiet: the agent's own commits come in bursts under load."""
 
 
 class StoreChanges:
@@ -46,8 +50,8 @@ class StoreChanges:
             async for _ in awatch(
                 self._db.home.root,
                 watch_filter=is_log,
-                debounce=1,
-                step=1,
+                debounce=DEBOUNCE_MS,
+                step=STEP_MS,
                 recursive=False,
                 rust_timeout=5_000,
                 force_polling=False,

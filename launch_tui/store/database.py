@@ -49,6 +49,7 @@ class Database:
         self.read_only = read_only
         self._connection = _open(home, read_only=read_only)
         self._depth = 0
+        self._durable = True
 
     def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         """Execute one statement."""
@@ -72,15 +73,23 @@ class Database:
             return self._connection.execute(sql, parameters).fetchall()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
         """Commit what is done inside as one, or nothing of it.
 
         Takes the write lock at the start, so what is read inside cannot change before the commit.
         Inside another transaction it is a part of that one.
+
+        Args:
+            durable: Wait until the disk has it. A commit that is not durable survives the death
+                of every process, and becomes durable with the next one that is; only the loss of
+                power before that undoes it, as if it had not happened yet.
         """
         if self._depth:
             yield
             return
+        if durable is not self._durable:
+            self.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
         self.execute("BEGIN IMMEDIATE")
         self._depth += 1
         try:

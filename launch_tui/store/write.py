@@ -174,6 +174,7 @@ def transition(
     actor: str,
     message: str = "",
     changes: Mapping[str, Any] | None = None,
+    durable: bool = True,
 ) -> None:
     """Move a run from one state to the next.
 
@@ -186,6 +187,7 @@ def transition(
         actor: Who does this, for the event.
         message: What happened, for the event.
         changes: Columns that change with it.
+        durable: Whether it must survive the loss of power before this returns.
 
     Raises:
         Stale: When the run is not in that state, or not this owner's.
@@ -196,7 +198,7 @@ def transition(
     if unknown := set(values) - _COLUMNS_OF_A_TRANSITION:
         raise ValueError(f"a transition does not change {unknown}")
     assignments = "".join(f", {column} = :{column}" for column in values)
-    with db.transaction():
+    with db.transaction(durable=durable):
         cursor = db.execute(
             f"UPDATE runs SET state = :to{assignments}"
             " WHERE id = :id AND state = :state AND owner IS :expected_owner",
