@@ -12,26 +12,26 @@ import fcntl
 import os
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from launch_tui.errors import SourceFailed, StoreCorrupt
-from launch_tui.store.blobs import BlobWriter, blob_path
 from launch_tui.store.durable import disk_errors, sync_directory, write_atomically
-from launch_tui.store.manifest import EntryKind, damaged, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from launch_tui.store.blobs import BlobWriter, Stored
     from launch_tui.store.manifest import Entry, Manifest
+
+# An unchanged folder needs the lock and one manifest's name: what reads and writes contents is
+# imported where it is used.
 
 GRACE = 3600.0
 """Seconds for which an artifact that nothing refers to yet is kept: its job is being created."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deleted:
+class Deleted(NamedTuple):
     """What ``delete_unreferenced`` removed; ``size`` in bytes."""
 
     manifests: int
@@ -74,6 +74,8 @@ class ArtifactStore:
         """
         import hashlib
 
+        from launch_tui.store.manifest import decode
+
         try:
             data = self._manifest_path(digest).read_bytes()
         except OSError as error:
@@ -98,6 +100,9 @@ class ArtifactStore:
         Raises:
             SourceFailed: When the content is missing or has another size than it should.
         """
+        from launch_tui.store.blobs import blob_path
+        from launch_tui.store.manifest import damaged
+
         try:
             data = blob_path(self.root, entry.digest).read_bytes()
         except OSError as error:
@@ -106,7 +111,14 @@ class ArtifactStore:
             raise damaged(path, "is damaged in the artifact store")
         return data
 
-    def checkout(self, digest: str, destination: Path, *, verify: bool = False) -> Manifest:
+    def checkout(
+        self,
+        digest: str,
+        destination: Path,
+        *,
+        links: Mapping[str, str] | None = None,
+        verify: bool = False,
+    ) -> Manifest:
         """Make a private working copy of an artifact.
 
         It appears at ``destination`` by a rename, whole or not at all.
@@ -114,16 +126,19 @@ class ArtifactStore:
         Args:
             digest: The artifact.
             destination: A directory that does not exist yet or is empty.
+            links: Symbolic links that the copy gets besides, path to target.
             verify: Whether to read every byte back and compare digests; sizes always are.
 
         Raises:
-            SourceFailed: When content is missing or damaged, or the destination is in use.
+            SourceFailed: When content is missing or damaged, the destination is in use, or
+                a link would take the place of a file.
             DiskFull: When there is no space; the destination is as it was.
         """
         from launch_tui.store.checkout import write_copy
+        from launch_tui.store.manifest import with_links
 
         manifest = self.manifest(digest)
-        write_copy(self.root, manifest, destination, verify=verify)
+        write_copy(self.root, with_links(manifest, links or {}), destination, verify=verify)
         return manifest
 
     def delete_unreferenced(self, keep: Iterable[str], *, grace: float = GRACE) -> Deleted:
@@ -162,7 +177,7 @@ class ArtifactStore:
                 raise StoreCorrupt(
                     error.cause, next_step="Delete the job that uses it, then prune again."
                 ) from error
-            blobs.update(entry.digest for entry in entries if entry.kind is EntryKind.FILE)
+            blobs.update(entry.digest for entry in entries if entry.digest)
         return blobs
 
     def _delete_blobs_but(self, alive: set[str]) -> tuple[int, int]:
@@ -178,12 +193,12 @@ class ArtifactStore:
         return self.root / "manifests" / digest[:2] / f"{digest[2:]}.json"
 
 
-class ArtifactWriter(BlobWriter):
+class ArtifactWriter:
     """Adds the files of one artifact, then commits its manifest."""
 
     def __init__(self, store: ArtifactStore) -> None:
-        super().__init__(store.root)
         self._store = store
+        self._blobs: BlobWriter | None = None
 
     def renew(self, digest: str) -> bool:
         """Keep an artifact from being deleted for a while. False when it is not here."""
@@ -193,14 +208,28 @@ class ArtifactWriter(BlobWriter):
             return False
         return True
 
+    def put_bytes(self, data: bytes) -> str:
+        """Add a content and return its digest."""
+        return self._contents().put_bytes(data)
+
+    def put_file(self, path: str) -> Stored:
+        """Add the content of a file (see ``BlobWriter.put_file``)."""
+        return self._contents().put_file(path)
+
     def commit(self, entries: Mapping[str, Entry]) -> str:
-        """Make an artifact of these paths and return its digest; it is on disk then."""
+        """Make an artifact of these paths and return its digest; it is on disk then.
+
+        Raises:
+            SourceFailed: When a path would leave a working copy.
+        """
         import hashlib
+
+        from launch_tui.store.manifest import encode, require_inside
 
         data = encode(entries)
         digest = hashlib.sha256(data).hexdigest()
-        decode(data, digest)
-        self.name_blobs()
+        require_inside(entries, digest)
+        self._contents().name_blobs()
         path = self._store._manifest_path(digest)
         if not self.renew(digest):
             made = not path.parent.exists()
@@ -209,6 +238,18 @@ class ArtifactWriter(BlobWriter):
             if made:
                 sync_directory(path.parent.parent)
         return digest
+
+    def close(self) -> None:
+        """Remove what was added and never committed."""
+        if self._blobs is not None:
+            self._blobs.close()
+
+    def _contents(self) -> BlobWriter:
+        if self._blobs is None:
+            from launch_tui.store.blobs import BlobWriter
+
+            self._blobs = BlobWriter(self._store.root)
+        return self._blobs
 
 
 @contextmanager

@@ -12,8 +12,7 @@ import errno
 import fcntl
 import os
 import stat
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from launch_tui import faults
 from launch_tui.store.durable import sync_directory, unique_name, write_all
@@ -32,8 +31,7 @@ FICLONE = 0x40049409
 _TRIES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A file that was put into the store.
 
     ``status`` is its state when it was read; ``stable`` says that it did not change meanwhile.

@@ -8,9 +8,8 @@ which JSON carries as ``\\udcXX``.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from launch_tui.errors import SourceFailed
 
@@ -27,8 +26,7 @@ class EntryKind(StrEnum):
     SYMLINK = "symlink"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One path of an artifact.
 
     ``digest`` (SHA-256 in hex) and ``size`` (bytes) are a file's content; ``target`` is where a
@@ -42,8 +40,7 @@ class Entry:
     target: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """All paths of an artifact, relative and with ``/``, sorted."""
 
     entries: Mapping[str, Entry]
@@ -86,7 +83,51 @@ def decode(data: bytes, digest: str) -> Manifest:
             f"the manifest of artifact {digest[:12]} is damaged",
             next_step="Create the job again from its folder.",
         ) from error
-    _require_inside(entries, digest)
+    require_inside(entries, digest)
+    return Manifest(entries)
+
+
+def require_inside(entries: Mapping[str, Entry], digest: str) -> None:
+    """Refuse paths that a checkout would write outside its destination.
+
+    Besides ``..`` that is a path below a symbolic link of the same artifact.
+
+    Raises:
+        SourceFailed: Naming the path.
+    """
+    folders = {""}
+    for path in entries:
+        parent, _, name = path.rpartition("/")
+        good = name not in ("", ".", "..") and "\0" not in path
+        if not good or (parent not in folders and not _is_folder(parent, entries)):
+            raise SourceFailed(
+                f"artifact {digest[:12]} has a path that leaves it: {path!r}",
+                next_step="Create the job again from its folder.",
+            )
+        folders.add(parent)
+
+
+def with_links(manifest: Manifest, links: Mapping[str, str]) -> Manifest:
+    """Return a manifest with symbolic links besides its entries.
+
+    Args:
+        manifest: The artifact's.
+        links: Path to target; the paths must not be in the way of entries or of each other.
+
+    Raises:
+        SourceFailed: When a link would take the place of a file, or lie below one.
+    """
+    entries = dict(manifest.entries)
+    for link, target in links.items():
+        in_the_way = next(
+            (path for path in entries if path == link or path.startswith(f"{link}/")), None
+        ) or next((path for path in _ancestors(link) if path in entries), None)
+        if in_the_way is not None:
+            raise SourceFailed(
+                f"--link {link}: the job has a file of its own there ({in_the_way})",
+                next_step="Name it in .launchignore and create the job again, or drop the link.",
+            )
+        entries[link] = Entry(EntryKind.SYMLINK, target=target)
     return Manifest(entries)
 
 
@@ -120,22 +161,10 @@ def _entry(value: dict[str, Any]) -> Entry:
     )
 
 
-def _require_inside(entries: Mapping[str, Entry], digest: str) -> None:
-    """Refuse paths that a checkout would write outside its destination.
-
-    Besides ``..`` that is a path below a symbolic link of the same artifact.
-    """
-    for path in entries:
-        parts = path.split("/")
-        above, parent = "", path.rpartition("/")[0]
-        bad = "\0" in path or any(part in ("", ".", "..") for part in parts)
-        if not bad and parent:
-            above = next((p for p in _ancestors(parent) if p in entries), "")
-        if bad or above:
-            raise SourceFailed(
-                f"artifact {digest[:12]} has a path that leaves it: {path!r}",
-                next_step="Create the job again from its folder.",
-            )
+def _is_folder(path: str, entries: Mapping[str, Entry]) -> bool:
+    parts = path.split("/")
+    named = all(part not in ("", ".", "..") for part in parts)
+    return named and not any(above in entries for above in _ancestors(path))
 
 
 def _ancestors(path: str) -> list[str]:

@@ -134,12 +134,15 @@ def default_home(override: str | None = None) -> Home:
             platform's directory for user data.
 
     Raises:
-        UsageError: When ``override`` is given but empty.
+        UsageError: When ``override`` is given but empty, or a ``~`` in it means nothing.
     """
     if override is not None and not override.strip():
         raise UsageError("--home", "is empty", allowed="the path of a directory")
     chosen = override or os.environ.get(VARIABLE)
-    root = Path(chosen).expanduser() if chosen else _user_data()
+    try:
+        root = Path(chosen).expanduser() if chosen else _user_data()
+    except RuntimeError as error:
+        raise UsageError(VARIABLE if override is None else "--home", str(error)) from error
     return Home(root.absolute())
 
 
