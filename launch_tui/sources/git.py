@@ -78,7 +78,7 @@ def resolve(
 
     Raises:
         UsageError: A value that is refused, or that the repository does not know.
-        LaunchError: There is no git.
+        LaunchError: There is no git, or the caches cannot be written.
         Stale: ``cancelled`` said so.
     """
     watch = _watch(cancelled, report)
@@ -92,6 +92,8 @@ def resolve(
             _require_folder(cache, commit, subdirectory)
     except GitFailed as error:
         raise _refusal(url, error) from error
+    except OSError as error:
+        raise LaunchError(_os_reason(error)) from error
     return GitSource(url=url, ref=wanted, commit=commit, subdirectory=subdirectory)
 
 
@@ -180,7 +182,10 @@ def materialise(
     if not _is_whole(destination, source.commit):
         if destination.exists() and any(destination.iterdir()):
             raise SourceFailed(f"{destination} is not empty")
-        warnings = _make(_checked(source, repositories), destination, watch)
+        try:
+            warnings = _make(_checked(source, repositories), destination, watch)
+        except OSError as error:
+            raise SourceFailed(_os_reason(error)) from error
     else:
         warnings = []
     directory = destination / source.subdirectory
@@ -193,6 +198,10 @@ def materialise(
 
 def _watch(cancelled: Callable[[], bool] | None, report: Callable[[str], None] | None) -> Watch:
     return Watch(cancelled=cancelled or QUIET.cancelled, report=report or QUIET.report)
+
+
+def _os_reason(error: OSError) -> str:
+    return f"{error.strerror}: {error.filename}" if error.filename else str(error)
 
 
 def _require_folder(cache: Cache, commit: str, path: str) -> None:

@@ -44,6 +44,8 @@ SUBMODULE = ("https", "ssh")
 
 ROOT = Path("/")
 
+_CONNECTING = frozenset({"fetch", "ls-remote", "lfs"})
+
 # What `git rev-parse --local-env-vars` lists, less the configuration variables: they are one way
 # in which people set git up. Removed with env(1), since GitPython can only add to an environment.
 _STRIPPED = (
@@ -154,7 +156,12 @@ def run(
         LaunchError: There is no git on this machine.
         Stale: ``watch.cancelled`` said so; git has been ended.
     """
-    handle = _start(arguments, directory, _environment(directory, protocols))
+    if shutil.which("git") is None:
+        raise LaunchError("git is not installed", next_step="Install git, or use a code job")
+    environment = _environment(directory, protocols)
+    if _CONNECTING & set(arguments) and (ssh := _ssh_command()) is not None:
+        environment["GIT_SSH_COMMAND"] = ssh
+    handle = _start(arguments, directory, environment)
     process: subprocess.Popen[bytes] = handle.proc  # type: ignore[attr-defined]
     output = _Output(watch.report)
     try:
@@ -168,8 +175,6 @@ def run(
 
 
 def _start(arguments: Sequence[str], directory: Path, environment: Mapping[str, str]) -> object:
-    if shutil.which("git") is None:
-        raise LaunchError("git is not installed", next_step="Install git, or use a code job")
     from git.cmd import Git
 
     command = ["env"]
@@ -188,7 +193,7 @@ def _start(arguments: Sequence[str], directory: Path, environment: Mapping[str, 
 
 def _environment(directory: Path, protocols: Sequence[str]) -> dict[str, str]:
     """What is added to the caller's environment, over whatever it says."""
-    added = {
+    return {
         "GIT_ALLOW_PROTOCOL": ":".join(protocols),
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "",
@@ -196,9 +201,6 @@ def _environment(directory: Path, protocols: Sequence[str]) -> dict[str, str]:
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_CEILING_DIRECTORIES": str(directory.parent),
     }
-    if (ssh := _ssh_command()) is not None:
-        added["GIT_SSH_COMMAND"] = ssh
-    return added
 
 
 def _ssh_command() -> str | None:
