@@ -106,6 +106,7 @@ def test_the_digest_does_not_depend_on_the_order(store):
             st.text("0123456789abcdef"),
             st.integers(0),
             st.booleans(),
+            st.just(""),
         )
         | st.builds(lambda target: Entry(EntryKind.SYMLINK, target=target), st.text()),
     )
