@@ -22,7 +22,7 @@ from launch_tui.domain.attempt import Attempt, Ended, EndKind, Running
 from launch_tui.domain.run import MAX_PREEMPTIONS, Phase, RunState, StopMode
 from launch_tui.domain.text import printable
 from launch_tui.errors import DiskFull, LaunchError, RunFailure, Stale, StartFailed
-from launch_tui.store import read, write
+from launch_tui.store import queues, read, write
 from launch_tui.store.clock import iso, now
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class Execution:
             ended,
             stopped=self._stop.is_set(),
             tracked=progress.tracked,
-            tracking_required=self._spec.tracking == "required",
+            tracking_required=self._must_be_tracked(),
             wandb_exit=progress.exit_code,
             untracked_reason=self._why_untracked() if not progress.tracked else None,
             log_tail=printable_tail(self._directory / "output.log"),
@@ -395,6 +395,12 @@ class Execution:
     def _pids_of(self, handle: object) -> Callable[[], Sequence[int]]:
         pids = getattr(self._target, "pids", None)
         return (lambda: pids(handle)) if pids else list
+
+    def _must_be_tracked(self) -> bool:
+        """Say whether job and queue, as it is now, both ask for ``wandb.init``."""
+        queue = queues.find(self._context.db, self.run.queue)
+        rules = (self._spec.tracking, queue.tracking if queue else "required")
+        return all(rule == "required" for rule in rules)
 
     def _why_untracked(self) -> str | None:
         from launch_tui.tracking.offline import why_untracked

@@ -167,8 +167,6 @@ class Launcher:
             job, warnings = self._job(request.job, known)
             name, version, spec = job.name, job.version, self._spec_of(job, request)
             self._check_config(name, version, request.config, job)
-        if queue.tracking == "optional":
-            spec = replace(spec, tracking="optional")
         new = NewRun(
             queue=queue.name,
             job=name,
