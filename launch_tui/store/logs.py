@@ -244,12 +244,25 @@ class LineSearch:
         self._offset = 0
         self._line = 0
         self._seen = 0
+        self._tail = False
         self._provisional = False
 
     @property
     def progress(self) -> float:
         """The searched part of the file, 0 to 1."""
         return min(1.0, self._seen / self._index.size) if self._index.size else 1.0
+
+    @property
+    def lines(self) -> int:
+        """Lines searched so far, an unfinished last one included."""
+        return self._line + self._tail
+
+    @property
+    def behind(self) -> bool:
+        """Whether the index knows bytes that were not searched yet."""
+        if self._generation != self._index.generation:
+            return True
+        return self._seen < self._index.scanned and not self.full
 
     @property
     def full(self) -> bool:
@@ -261,7 +274,7 @@ class LineSearch:
         if self._generation != self._index.generation:
             self._generation = self._index.generation
             self._start_over()
-        if self._seen >= self._index.scanned or self.full:
+        if not self.behind:
             return False
         data = self._index.pread(min(budget, self._index.scanned - self._offset), self._offset)
         if not data:
@@ -269,6 +282,7 @@ class LineSearch:
         if self._provisional:
             self.matches.pop()
             self._provisional = False
+        self._tail = False
         self._seen = self._offset + len(data)
         self._take(data, at_end=self._seen >= self._index.scanned)
         return True
@@ -276,7 +290,7 @@ class LineSearch:
     def _start_over(self) -> None:
         self.matches = array("Q")
         self._offset = self._line = self._seen = 0
-        self._provisional = False
+        self._tail = self._provisional = False
 
     def _take(self, data: bytes, *, at_end: bool) -> None:
         """Search whole lines; the unfinished last line of the file is searched every time."""
@@ -289,6 +303,7 @@ class LineSearch:
             line, found = self._line, len(self.matches)
             self._match_in(data[whole:])
             self._line = line
+            self._tail = True
             self._provisional = len(self.matches) > found
 
     def _match_in(self, data: bytes) -> None:
