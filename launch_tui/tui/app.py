@@ -1,0 +1,468 @@
+"""The application: the four modes, what is live, what acts, what is told, and how one leaves.
+
+To add a screen: derive from ``LaunchScreen`` (screens/base.py), give its module a place in
+``_SCREENS`` if it is a mode, or push it; style it in app.tcss; put its keys into keys.py. Its
+golden frames go to tests/tui/golden.
+
+What a screen has of the application, by ``ui(self)``:
+
+- ``launch``: the SDK, for reads that take microseconds, on the UI's thread only.
+- ``act(what, done)``: anything that writes or takes time: ``what`` gets a ``Launch`` of its own on
+  a thread of its own, ``done`` gets its result on the UI's loop. Errors are told by themselves.
+- ``tell(text)``: a toast that is also an event in the store, for what a person cannot see happen.
+- ``glance`` and ``glance_changed``: the agent, queues and counts, read once per change.
+- ``pulse``: the signals ``store_changed``, ``frame`` and ``minute``; screens get the first by
+  ``refresh_live``.
+- ``ask(modal, answered)``: push a modal; ``answered`` is called unless it was closed by escape.
+- ``clock``: the time, seconds since the epoch; never ask another clock, frames in tests depend
+  on it.
+
+The agent is handed in by whoever composes the program: nothing here imports it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections import deque
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from textual.app import App
+from textual.css.query import NoMatches
+from textual.signal import Signal
+
+from launch_tui.domain.text import printable
+from launch_tui.errors import LaunchError
+from launch_tui.sdk import Launch
+from launch_tui.tui import keys, leaving, theme
+from launch_tui.tui.glance import Glance, GlanceReader
+from launch_tui.tui.leaving import Leave
+from launch_tui.tui.pulse import Pulse
+from launch_tui.tui.threads import in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from textual.binding import BindingType
+    from textual.screen import Screen
+    from textual.worker import Worker
+
+    from launch_tui.tui.screens.base import LaunchModal
+
+T = TypeVar("T")
+
+_WIDTHS = [(0, "-tiny"), (40, "-narrow"), (80, "-normal"), (110, "-wide")]
+_HEIGHTS = [(0, "-flat"), (10, "-short"), (20, "-medium"), (32, "-tall")]
+_SCREENS = {
+    "runs": "home.HomeScreen",
+    "jobs": "jobs.JobsScreen",
+    "queues": "queues.QueuesScreen",
+    "agent": "agent.AgentScreen",
+}
+_TOLD_ERRORS_S = 10.0
+_AGENT_LOOK_FRAMES = 5
+"""An agent that dies commits nothing, so its lock is looked at twice a second (20 µs)."""
+_REMEMBERED_WORDS = 500
+
+
+def _make_screen(place: str) -> Screen[Any]:
+    """Import a mode's screen when it is first shown and return a new one."""
+    module, _, name = place.partition(".")
+    made: Screen[Any] = _named(f"screens.{module}", name)()
+    return made
+
+
+def _named(module: str, name: str) -> Any:  # noqa: ANN401
+    """Return a name of a module that is imported when it is first needed."""
+    return getattr(import_module(f"launch_tui.tui.{module}"), name)
+
+
+class AgentHandle(Protocol):
+    """The agent inside this process, as far as the UI has to do with it."""
+
+    error: BaseException | None
+
+    def start(self) -> None:
+        """Begin to work, or to stand by while another agent works here."""
+
+    def leave(self) -> None:
+        """Leave at once; runs go on."""
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until it has left."""
+
+    def is_alive(self) -> bool:
+        """Say whether it works or stands by."""
+
+
+class _Commits:
+    """Tells the pulse whether anything was committed since it asked last."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._seen = launch.changed()
+
+    def changed(self) -> bool:
+        version, self._seen = self._seen, self._launch.changed()
+        return version != self._seen
+
+
+class LaunchApp(App[Leave]):
+    """The terminal UI over one data directory; returns how the person left.
+
+    Args:
+        home: The data directory; by default ``LAUNCH_TUI_HOME``, else the platform's place.
+        read_only: Grey out everything that would change something.
+        ascii_only: Draw with ASCII alone.
+        make_agent: Makes the agent that works inside this process, after the first paint; it is
+            given a function that takes each line the agent says. None for no agent.
+        clock: Seconds since the epoch.
+        host: The machine's name, as the top bar shows it.
+
+    Raises:
+        StoreError: When the data directory cannot be used.
+    """
+
+    TITLE = "launch-tui"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    PAUSE_GC_ON_SCROLL = True
+    HORIZONTAL_BREAKPOINTS = _WIDTHS
+    VERTICAL_BREAKPOINTS = _HEIGHTS
+    BINDINGS: ClassVar[list[BindingType]] = list(keys.bindings("global"))
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        mode: partial(_make_screen, place) for mode, place in _SCREENS.items()
+    }
+    DEFAULT_MODE = "runs"
+
+    def __init__(
+        self,
+        home: str | Path | None = None,
+        *,
+        read_only: bool = False,
+        ascii_only: bool = False,
+        make_agent: Callable[[Callable[[str], None]], AgentHandle] | None = None,
+        clock: Callable[[], float] = time.time,
+        host: str = "",
+    ) -> None:
+        super().__init__()
+        self.read_only = read_only
+        self.ascii_only = ascii_only
+        self.clock = clock
+        self.host = host or socket.gethostname()
+        self.launch = Launch(home, read_only=read_only)
+        self.home = self.launch.home
+        self.pulse = Pulse(self, _Commits(self.launch), live=lambda: self.glance.active > 0)
+        self.glance_changed: Signal[Glance] = Signal(self, "glance_changed")
+        self._reader = GlanceReader(self.launch)
+        self.glance = self._reader.read(clock())
+        self.agent: AgentHandle | None = None
+        self.agent_words: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED_WORDS)
+        """What the agent of this process said, with the time, newest last."""
+        self.hung_up = False
+        """Whether the terminal was closed."""
+        self._make_agent = make_agent
+        self._frames = 0
+        self._terminal_title = ""
+        self._agent_error: BaseException | None = None
+        for ours in theme.THEMES:
+            self.register_theme(ours)
+        self.theme = theme.DARK.name
+
+    # What screens use.
+
+    def act(
+        self,
+        what: Callable[[Launch], T],
+        done: Callable[[T], None] | None = None,
+        *,
+        failed: Callable[[LaunchError], None] | None = None,
+        group: str = "",
+    ) -> Worker[None]:
+        """Do something with a ``Launch`` of its own, off the UI's loop.
+
+        Args:
+            what: What to do; may take as long as it likes.
+            done: Gets the result, on the UI's loop.
+            failed: Gets a ``LaunchError``; by default it is told.
+            group: A later call of the same group makes an earlier one's answer void.
+        """
+        return self.run_worker(
+            self._act(what, done, failed or self.tell_error),
+            group=group or "act",
+            exclusive=bool(group),
+            exit_on_error=False,
+        )
+
+    def tell(self, text: str, *, severity: str = "information", seconds: float = 4.0) -> None:
+        """Show a toast and record it as an event.
+
+        Args:
+            text: What happened; made printable here.
+            severity: ``information``, ``warning`` or ``error``.
+            seconds: How long it stays.
+        """
+        self.notify(printable(text), severity=severity, timeout=seconds, markup=False)  # type: ignore[arg-type]
+        if not self.read_only:
+            self.act(lambda launch: launch.agents.note(text), failed=lambda _: None)
+
+    def tell_error(self, error: LaunchError) -> None:
+        """Show what could not be done, its cause and the next step."""
+        self.tell(str(error), severity="error", seconds=_TOLD_ERRORS_S)
+
+    def ask(self, modal: LaunchModal[T], answered: Callable[[T], None]) -> None:
+        """Push a modal and hand on its answer; None, which escape gives, is no answer."""
+
+        def closed(answer: T | None) -> None:
+            if answer is not None:
+                answered(answer)
+
+        self.push_screen(modal, closed)
+
+    def look(self) -> None:
+        """Read the glance again and hand it on."""
+        self.glance = self._reader.read(self.clock())
+        self._write_title()
+        self.glance_changed.publish(self.glance)
+
+    # Beginning and end.
+
+    def on_mount(self) -> None:
+        """Begin to follow what is live."""
+        self.animation_level = "none" if os.environ.get("SSH_CONNECTION") else "basic"
+        self.pulse.store_changed.subscribe(self, lambda _: self.look(), immediate=True)
+        self.pulse.frame.subscribe(self, lambda _: self._watch_agent(), immediate=True)
+        self.call_after_refresh(self._begin)
+
+    def hang_up(self) -> None:
+        """Leave a terminal that is gone: nothing more is written to it."""
+        if self.hung_up:
+            return
+        self.hung_up = True
+        leaving.let_go_of_the_terminal(self)
+        self.exit(Leave.HAND_OVER)
+
+    async def on_unmount(self) -> None:
+        """Let go of what is open."""
+        self.launch.close()
+
+    def action_app_quit(self) -> None:
+        """Leave, after asking what becomes of work that goes on."""
+        if self.screen.get_selected_text():
+            self.action_copy_selection()
+            return
+        leaving.ask_and_leave(self)
+
+    def action_copy_selection(self) -> None:
+        """Copy the text that is selected with the mouse."""
+        if text := self.screen.get_selected_text():
+            self.copy(text)
+            self.screen.clear_selection()
+
+    def action_app_leave(self) -> None:
+        """Leave at once; the queue goes on."""
+        self.exit(Leave.HAND_OVER)
+
+    # The other actions that are everywhere.
+
+    def action_app_runs(self) -> None:
+        """Show the runs."""
+        self.switch_mode("runs")
+
+    def action_app_jobs(self) -> None:
+        """Show the jobs."""
+        self.switch_mode("jobs")
+
+    def action_app_queues(self) -> None:
+        """Show the queues."""
+        self.switch_mode("queues")
+
+    def action_app_agent(self) -> None:
+        """Show the agent."""
+        self.switch_mode("agent")
+
+    def action_app_next_pane(self) -> None:
+        """Go to the next pane."""
+        self.screen.focus_next()
+
+    def action_app_previous_pane(self) -> None:
+        """Go to the pane before."""
+        self.screen.focus_previous()
+
+    def action_app_launch(self, job: str = "") -> None:
+        """Open the launch form, on a job if one is named."""
+        self.push_screen(_named("screens.launch_form", "LaunchForm")(job=job))
+
+    def action_app_zoom(self) -> None:
+        """Give the focused pane the whole screen, or take it back."""
+        body = self._body()
+        pane = self._focused_pane()
+        if body is None or pane is None:
+            return
+        zoomed = body.has_class("-zoomed")
+        for widget in body.query(".-zoom"):
+            widget.remove_class("-zoom")
+        body.set_class(not zoomed, "-zoomed")
+        if not zoomed:
+            for node in pane.ancestors_with_self:
+                if node is body:
+                    break
+                node.add_class("-zoom")
+
+    def action_app_copy(self) -> None:
+        """Copy what is selected, else what the screen has to copy (its ``copy_menu``)."""
+        if self.screen.get_selected_text():
+            self.action_copy_selection()
+        elif menu := getattr(self.screen, "copy_menu", None):
+            menu()
+        else:
+            self.tell_nothing_to_copy()
+
+    def action_app_help(self) -> None:
+        """Show the keys that act here."""
+        self.push_screen(_named("screens.help", "HelpScreen")())
+
+    def action_app_palette(self) -> None:
+        """Find any action, run, job or queue."""
+        _named("palette", "open_palette")(self)
+
+    def action_app_theme(self) -> None:
+        """Go on to the next of dark, light and the terminal's own colours."""
+        names = [*(ours.name for ours in theme.THEMES), "ansi-dark"]
+        at = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(at + 1) % len(names)]
+
+    def action_app_back(self) -> None:
+        """Go back to the screen below, if there is one."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    async def action_press(self, key: str) -> None:
+        """Do what a key does: the footer is clicked."""
+        self.simulate_key(key)
+
+    def action_nothing(self) -> None:
+        """A click on what is greyed out."""
+
+    def action_show_failures(self) -> None:
+        """Show the runs that failed."""
+        self.switch_mode("runs")
+        if show := getattr(self.screen_stack[0], "show_failures", None):
+            show()
+
+    def copy(self, text: str) -> None:
+        """Copy text to where the person sits, and say how."""
+        from launch_tui.tui import clipboard
+
+        driver = self._driver
+        write = driver.write if driver is not None else lambda _: None
+        later: list[str] = []
+
+        def copied(said: str) -> None:
+            for sequence in later:
+                write(sequence)
+            self.notify(said, timeout=3, markup=False)
+
+        self.act(
+            lambda launch: clipboard.copy(
+                text, write=later.append, directory=launch.home.temporary
+            ),
+            copied,
+        )
+
+    def tell_nothing_to_copy(self) -> None:
+        """Say that there is nothing under the cursor."""
+        self.notify("nothing to copy here", timeout=2, markup=False)
+
+    # What is live.
+
+    def _begin(self) -> None:
+        """Begin what may wait until something is on the screen."""
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, self.hang_up)
+            loop.add_signal_handler(signal.SIGTERM, self.action_app_leave)
+        self._write_title()
+        self.pulse.start()
+        if self._make_agent is not None and not self.read_only:
+            self.run_worker(self._start_agent(self._make_agent), exit_on_error=False)
+
+    async def _start_agent(
+        self, make_agent: Callable[[Callable[[str], None]], AgentHandle]
+    ) -> None:
+        def make_and_start() -> AgentHandle:
+            agent = make_agent(self._hear)
+            agent.start()
+            return agent
+
+        try:
+            self.agent = await in_thread(make_and_start, name="agent-start")
+        except (LaunchError, OSError, ImportError) as error:
+            self.tell(f"the agent did not start: {error}", severity="error", seconds=_TOLD_ERRORS_S)
+
+    def _hear(self, words: str) -> None:
+        self.agent_words.append((self.clock(), words))
+
+    def _watch_agent(self) -> None:
+        self._frames += 1
+        if self._frames % _AGENT_LOOK_FRAMES:
+            return
+        if self.launch.agents.is_running() != self.glance.agent_runs:
+            self.look()
+        error = self.agent.error if self.agent is not None else None
+        if error is not None and error is not self._agent_error:
+            self._agent_error = error
+            self.tell(f"the agent here ended: {error}", severity="error", seconds=_TOLD_ERRORS_S)
+
+    async def _act(
+        self,
+        what: Callable[[Launch], T],
+        done: Callable[[T], None] | None,
+        failed: Callable[[LaunchError], None],
+    ) -> None:
+        def work() -> T:
+            with Launch(self.home.root, read_only=self.read_only) as launch:
+                return what(launch)
+
+        try:
+            result = await in_thread(work, name="act")
+        except LaunchError as error:
+            failed(error)
+        except OSError as error:
+            failed(LaunchError(str(error)))
+        else:
+            if done is not None:
+                done(result)
+
+    def _write_title(self) -> None:
+        """Name the terminal's tab after how things stand, when that has changed."""
+        glance = self.glance
+        live, bad = ("*", "!") if self.ascii_only else ("●", "✗")
+        words = [
+            "launch",
+            *([f"{live}{glance.active}"] if glance.active else []),
+            *([f"{bad}{glance.failed_today}"] if glance.failed_today else []),
+        ]
+        title = " ".join(words)
+        if title != self._terminal_title and self._driver is not None and not self.is_headless:
+            self._terminal_title = title
+            self._driver.write(f"\x1b]2;{title}\x07")
+
+    def _body(self) -> Any:  # noqa: ANN401
+        with suppress(NoMatches):
+            return self.screen.query_one("#body")
+        return None
+
+    def _focused_pane(self) -> Any:  # noqa: ANN401
+        focused = self.screen.focused
+        if focused is None:
+            return None
+        panes = [node for node in focused.ancestors_with_self if node.has_class("pane")]
+        return panes[0] if panes else None

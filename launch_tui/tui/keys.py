@@ -1,0 +1,160 @@
+"""The one table of everything a key does: bindings, footer, help, palette and README read it.
+
+A screen or widget takes its bindings by ``bindings("runs")`` and has one ``action_...`` method for
+each action, named after its id with the dot as an underscore: ``run.stop`` is ``action_run_stop``.
+To add an action: add a line here and the method there; nothing else needs to know. Lower case is
+harmless or can be undone, upper case is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.binding import Binding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SCOPES: dict[str, str] = {
+    "global": "Everywhere",
+    "list": "In every list",
+    "runs": "Runs",
+    "run": "One run",
+    "log": "Log and build log",
+    "metrics": "Metrics",
+    "jobs": "Jobs",
+    "queues": "Queues",
+    "agent": "Agent",
+    "form": "Forms",
+}
+"""Where an action can be asked for, with the heading that help gives it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing that a key does.
+
+    ``keys`` are Textual's names, joined by commas, the one that is shown first. ``label`` is for
+    the footer, ``help`` one sentence for help and palette. ``dangerous`` actions change something
+    and are greyed out by ``--read-only``. ``footer`` ranks the action in the footer, 1 first; 0
+    keeps it out. ``palette`` is the palette's entry, ``area: verb``; empty keeps it out.
+    """
+
+    id: str
+    keys: str
+    label: str
+    scope: str
+    help: str = ""
+    dangerous: bool = False
+    footer: int = 0
+    palette: str = ""
+    priority: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the Textual action."""
+        return self.id.replace(".", "_")
+
+    @property
+    def key(self) -> str:
+        """The key that is shown, as people write it."""
+        return shown_key(self.keys.split(",")[0])
+
+
+def _global(name: str, keys: str, label: str, **more: object) -> Action:
+    return Action(id=f"app.{name}", keys=keys, label=label, scope="global", **more)  # type: ignore[arg-type]
+
+
+ACTIONS: tuple[Action, ...] = (
+    _global("runs", "1", "runs", help="Show the runs", palette="go: runs"),
+    _global("jobs", "2", "jobs", help="Show the jobs", palette="go: jobs"),
+    _global("queues", "3", "queues", help="Show the queues", palette="go: queues"),
+    _global("agent", "4", "agent", help="Show what the agent does", palette="go: agent"),
+    _global("next_pane", "tab", "next pane", help="Go to the next pane"),
+    _global("previous_pane", "shift+tab", "previous pane", help="Go to the pane before"),
+    _global("launch", "n", "new", help="Launch a run", dangerous=True, footer=20,
+            palette="run: launch…"),
+    _global("zoom", "z", "zoom", help="Give the focused pane the whole screen, and take it back",
+            footer=60, palette="view: zoom"),
+    _global("copy", "y", "copy", help="Copy what is under the cursor", footer=55,
+            palette="app: copy…"),
+    _global("help", "question_mark,f1", "help", help="Show the keys of the focused pane",
+            footer=90, palette="help: keys"),
+    _global("palette", "ctrl+p,colon", "palette", help="Find any action, run, job or queue",
+            footer=99),
+    _global("theme", "", "theme", help="Light, dark or the terminal's own colours",
+            palette="view: theme"),
+    _global("back", "escape", "back", help="Close, then clear the filter, then go back"),
+    _global("quit", "q,ctrl+c", "quit", help="Leave; asks what becomes of work that goes on",
+            footer=95, palette="app: quit"),
+    _global("leave", "ctrl+q", "leave", help="Leave at once; queued and running work goes on",
+            palette="app: leave at once", priority=True),
+    Action(id="list.open", keys="enter", label="open", scope="list", help="Open what the cursor"
+           " is on", footer=10),
+    Action(id="list.filter", keys="slash", label="filter", scope="list", footer=50,
+           help="Show only what matches: words, state:failed, q:gpu, config.lr>1e-3"),
+    Action(id="runs.all", keys="a", label="active/all", scope="runs", footer=45,
+           help="Only runs that wait or run, or all", palette="filter: active or all"),
+    Action(id="runs.failures", keys="f", label="failures", scope="runs",
+           help="Only runs that failed or were lost, or all", palette="filter: failures"),
+    Action(id="runs.sort", keys="s", label="sort", scope="runs",
+           help="Newest first, or live runs first", palette="view: sort the runs"),
+    Action(id="runs.mark", keys="space", label="mark", scope="runs",
+           help="Mark the run; stop, hold, delete then mean all marked runs"),
+    Action(id="runs.mark_all", keys="asterisk", label="mark all", scope="runs",
+           help="Mark all runs that are shown, or none"),
+    Action(id="run.stop", keys="x", label="stop", scope="run", dangerous=True, footer=30,
+           help="Stop or cancel the run; asks", palette="run: stop"),
+    Action(id="run.rerun", keys="r", label="rerun", scope="run", dangerous=True, footer=40,
+           help="Launch it again, with changes if wanted", palette="run: rerun…"),
+    Action(id="run.hold", keys="H", label="hold", scope="run", dangerous=True,
+           help="Hold a queued run, release a held one", palette="run: hold or release"),
+    Action(id="run.front", keys="F", label="to the front", scope="run", dangerous=True,
+           help="Give a waiting run the first place of its queue", palette="run: to the front"),
+    Action(id="run.edit", keys="e", label="edit", scope="run", dangerous=True,
+           help="Edit a waiting run in $EDITOR", palette="run: edit"),
+    Action(id="run.delete", keys="D", label="delete", scope="run", dangerous=True,
+           help="Forget a run that has ended, with its files; asks", palette="run: delete…"),
+    Action(id="run.previous_tab", keys="left_square_bracket,h,left", label="tab", scope="run",
+           help="Show the tab before"),
+    Action(id="run.next_tab", keys="right_square_bracket,l,right", label="tab", scope="run",
+           help="Show the next tab"),
+)  # fmt: skip
+
+BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
+BY_NAME: dict[str, Action] = {action.name: action for action in ACTIONS}
+
+_SHOWN = {
+    "slash": "/", "question_mark": "?", "colon": ":", "asterisk": "*", "space": "space",
+    "enter": "⏎", "escape": "esc", "left_square_bracket": "[", "right_square_bracket": "]",
+    "plus": "+", "minus": "-", "ampersand": "&", "number_sign": "#", "vertical_line": "|",
+    "up": "↑", "down": "↓", "left": "←", "right": "→", "pagedown": "pgdn", "pageup": "pgup",
+}  # fmt: skip
+
+
+def bindings(*scopes: str) -> list[Binding]:
+    """Return the bindings of all actions of these scopes."""
+    return [
+        Binding(a.keys, a.name, a.label, show=a.footer > 0, id=a.id, priority=a.priority)
+        for a in ACTIONS
+        if a.scope in scopes and a.keys
+    ]
+
+
+def of_scopes(scopes: Iterable[str]) -> list[Action]:
+    """Return the actions of these scopes, in the table's order."""
+    wanted = frozenset(scopes)
+    return [action for action in ACTIONS if action.scope in wanted]
+
+
+def is_dangerous(name: str) -> bool:
+    """Say whether a Textual action changes something."""
+    return name in BY_NAME and BY_NAME[name].dangerous
+
+
+def shown_key(key: str) -> str:
+    """Return a Textual key name as people write it: ``ctrl+p`` is ``^p``."""
+    if key.startswith("ctrl+"):
+        return f"^{key.removeprefix('ctrl+')}"
+    return _SHOWN.get(key, key)

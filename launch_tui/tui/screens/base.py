@@ -1,0 +1,108 @@
+"""What all screens have: the frame around them, live data while they are shown, modal manners.
+
+A screen of the four modes, or one that is pushed onto a mode, derives from ``LaunchScreen``: it
+names its ``SCOPES`` (keys.py), composes its body in ``body()`` and asks the store again in
+``refresh_live()``, which is called when the store has changed while the screen is shown, and when
+it is shown again after a change. What asks or edits derives from ``LaunchModal`` and returns its
+answer by ``dismiss``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from textual.containers import Vertical
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+from launch_tui.tui import keys
+from launch_tui.tui.ui import ui
+from launch_tui.tui.widgets.key_bar import KeyBar
+from launch_tui.tui.widgets.status_bar import StatusBar
+from launch_tui.tui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+T = TypeVar("T")
+
+
+class LaunchScreen(Screen[None]):
+    """A screen with the bars around its body, that follows the store while it is shown."""
+
+    SCOPES: ClassVar[tuple[str, ...]] = ()
+    """The scopes of keys.py whose actions this screen has, most telling first."""
+    MODE: ClassVar[str] = ""
+    """The mode that the top bar marks while this screen is shown."""
+    AUTO_FOCUS = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stale = True
+
+    def compose(self) -> ComposeResult:
+        """Compose the parts."""
+        yield TopBar(id="top")
+        with Vertical(id="body"):
+            yield from self.body()
+        yield StatusBar(id="status")
+        yield KeyBar(id="keys")
+        yield Static("needs 40x10", id="too-small", markup=False)
+
+    def body(self) -> ComposeResult:
+        """Compose what stands between the bars."""
+        raise NotImplementedError
+
+    def refresh_live(self) -> None:
+        """Ask the store again and show what changed; called on the UI's loop, so be quick."""
+
+    def refresh_ages(self) -> None:
+        """Draw ages anew: a minute has passed while a run was live."""
+
+    def on_mount(self) -> None:
+        """Begin to follow what is live."""
+        pulse = ui(self).pulse
+        pulse.store_changed.subscribe(self, self._store_changed)
+        pulse.minute.subscribe(self, self._minute_passed)
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what changed while another screen was shown."""
+        if self._stale:
+            self._stale = False
+            self.refresh_live()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey out what would change something when the UI is read-only."""
+        if ui(self).read_only and keys.is_dangerous(action):
+            return None
+        return super().check_action(action, parameters)
+
+    def _store_changed(self, _: None) -> None:
+        if self.is_current:
+            self.refresh_live()
+        else:
+            self._stale = True
+
+    def _minute_passed(self, _: None) -> None:
+        if self.is_current:
+            self.refresh_ages()
+
+
+class LaunchModal(ModalScreen[T], Generic[T]):
+    """A modal: keys that it does not know end here, ``escape`` closes it with None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape", "close", "close"),
+        ("ctrl+q", "app.app_leave", "leave"),
+    ]
+
+    def action_close(self) -> None:
+        """Close without an answer."""
+        self.dismiss(None)
+
+    def on_key(self, event: events.Key) -> None:
+        """Handle a key that no binding took."""
+        # Bindings were tried before this handler; what is left must not reach the screen below.
+        event.stop()

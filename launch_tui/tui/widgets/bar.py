@@ -1,0 +1,54 @@
+"""One line of text with parts that can be clicked, as the three bars are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Part = tuple[str, str]
+"""Text and its style, such as ``("2 failed", "bold $error")``. The text must be printable."""
+
+
+class Bar(Widget, can_focus=False):
+    """One line that is drawn again only when it differs; ``left`` is cut before ``right``."""
+
+    DEFAULT_CSS = """
+    Bar { height: 1; }
+    """
+    ALLOW_SELECT = False
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._left: tuple[Part, ...] = ()
+        self._right: tuple[Part, ...] = ()
+
+    def show(self, left: Sequence[Part], right: Sequence[Part] = ()) -> None:
+        """Show other parts; whole parts of the left that do not fit are dropped from its end."""
+        if (tuple(left), tuple(right)) != (self._left, self._right):
+            self._left, self._right = tuple(left), tuple(right)
+            self.refresh()
+
+    def render(self) -> Content:
+        """Lay the parts out in the width that there is."""
+        width = self.size.width
+        right = Content.assemble(*self._right)
+        if right.cell_length > width // 2:
+            right = Content("")
+        left = Content("")
+        for text, style in self._left:
+            longer = left + Content.styled(text, style)
+            if longer.cell_length > width - right.cell_length:
+                break
+            left = longer
+        gap = width - left.cell_length - right.cell_length
+        return left + Content(" " * max(gap, 0)) + right
+
+
+def clickable(style: str, action: str) -> str:
+    """Return a style whose text runs an action when it is clicked."""
+    return f"{style} @click={action}".strip()

@@ -1,0 +1,54 @@
+"""The last line: the keys that do something here, from the table in keys.py; a click is a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from launch_tui.tui import keys
+from launch_tui.tui.ui import ui
+from launch_tui.tui.widgets.bar import Bar, Part, clickable
+
+if TYPE_CHECKING:
+    from textual.dom import DOMNode
+
+    from launch_tui.tui.keys import Action
+
+
+class KeyBar(Bar):
+    """The actions of the screen and of the focused widget that have a place in the footer."""
+
+    def on_mount(self) -> None:
+        """Begin to follow what is live."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.renew())
+        self.renew()
+
+    def renew(self) -> None:
+        """Show the keys that act now."""
+        actions = footer_actions(self.screen)
+        palette = keys.BY_ID["app.palette"]
+        left: list[Part] = [(" ", "")]
+        for action in actions:
+            left += self._parts(action)
+        self.show(left, self._parts(palette))
+
+    def _parts(self, action: Action) -> list[Part]:
+        allowed = not (action.dangerous and ui(self).read_only)
+        click = f"app.press('{action.keys.split(',')[0]}')" if allowed else "app.nothing()"
+        strong, weak = ("bold $primary", "$text-muted") if allowed else ("$panel", "$panel")
+        return [
+            (f"{action.key} ", clickable(strong, click)),
+            (f"{action.label}   ", clickable(weak, click)),
+        ]
+
+
+def scopes_of(screen: DOMNode) -> tuple[str, ...]:
+    """Return the scopes whose keys act on a screen now, that of the focused widget first."""
+    focused = getattr(screen, "focused", None)
+    own = getattr(focused, "SCOPES", ())
+    return tuple(dict.fromkeys((*own, *getattr(screen, "SCOPES", ()), "global")))
+
+
+def footer_actions(screen: DOMNode) -> list[Action]:
+    """Return what the footer shows on a screen, by rank; the palette has a place of its own."""
+    shown = [a for a in keys.of_scopes(scopes_of(screen)) if a.footer and a.id != "app.palette"]
+    return sorted(shown, key=lambda action: action.footer)

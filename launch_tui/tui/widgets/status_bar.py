@@ -1,0 +1,96 @@
+"""The line above the keys: the agent, the slots, what is active, failed and in force."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from launch_tui.domain.text import printable
+from launch_tui.tui.ui import ui
+from launch_tui.tui.widgets.bar import Bar, Part, clickable
+
+if TYPE_CHECKING:
+    from launch_tui.store.agents import AgentStatus
+    from launch_tui.tui.glance import Glance
+
+SHOWN_QUEUES = 4
+
+
+class StatusBar(Bar):
+    """How things stand, from the application's glance."""
+
+    def on_mount(self) -> None:
+        """Begin to follow what is live."""
+        app = ui(self)
+        app.glance_changed.subscribe(self, lambda _: self.renew())
+        app.pulse.frame.subscribe(self, lambda _: self._look_at_the_link(), immediate=True)
+        self._link = ""
+        self.renew()
+
+    def renew(self) -> None:
+        """Show how things stand now."""
+        app = ui(self)
+        parts: list[Part] = [(" ", "")]
+        for group in self._groups(app.glance):
+            if len(parts) > 1:
+                parts.append((" │ ", "$panel"))
+            parts += group
+        self.show(parts)
+
+    def _groups(self, glance: Glance) -> list[list[Part]]:
+        app = ui(self)
+        groups = [_agent(glance, ascii_only=app.ascii_only), _slots(glance), _runs(glance)]
+        if filter_in_force := getattr(self.screen, "filter_in_force", ""):
+            groups.append([(f"filter {printable(filter_in_force)}", "$accent")])
+        if self._link:
+            groups.append([(self._link, "$warning")])
+        if app.read_only:
+            groups.append([("read-only", "$warning")])
+        return [group for group in groups if group]
+
+    def _look_at_the_link(self) -> None:
+        link = ui(self).pulse.slow_link
+        if link != self._link:
+            self._link = link
+            self.renew()
+
+
+def _agent(glance: Glance, *, ascii_only: bool) -> list[Part]:
+    on, off = ("*", "-") if ascii_only else ("●", "○")
+    agent = glance.agent
+    if agent is None or not agent.running:
+        return [("agent ", "$text-muted"), (f"{off} none", "bold $warning")]
+    words = _agent_words(agent)
+    style = "$warning" if agent.state == "draining" else "$success"
+    return [
+        ("agent ", clickable("$text-muted", "app.app_agent()")),
+        (on, style),
+        (words, "$text-muted"),
+    ]
+
+
+def _agent_words(agent: AgentStatus) -> str:
+    words = "" if agent.pid == os.getpid() else f" pid {agent.pid} attached"
+    return words + (" draining" if agent.state == "draining" else "")
+
+
+def _slots(glance: Glance) -> list[Part]:
+    if not glance.queues:
+        return []
+    slots = sum(queue.max_running for queue in glance.queues)
+    parts = [(f"{glance.active}/{slots} slots", "$foreground")]
+    if 1 < len(glance.queues) <= SHOWN_QUEUES:
+        parts += [(f"  {q.name} {q.running}/{q.max_running}", "$text-muted") for q in glance.queues]
+    return parts
+
+
+def _runs(glance: Glance) -> list[Part]:
+    parts: list[Part] = [
+        (f"{glance.active} active", "$foreground" if glance.active else "$text-muted")
+    ]
+    if glance.waiting:
+        parts.append((f"  {glance.waiting:,} waiting", "$foreground"))
+    if glance.failed_today:
+        style = clickable("bold $error", "app.show_failures()")
+        parts.append((f"  {glance.failed_today} failed today", style))
+    return parts

@@ -1,0 +1,26 @@
+"""The first line: where one is, and the other places one key away."""
+
+from __future__ import annotations
+
+from launch_tui.tui.ui import ui
+from launch_tui.tui.widgets.bar import Bar, Part, clickable
+
+MODES = (("1", "Runs", "runs"), ("2", "Jobs", "jobs"), ("3", "Queues", "queues"),
+         ("4", "Agent", "agent"))  # fmt: skip
+
+
+class TopBar(Bar):
+    """The modes with their keys, and the machine's name at the right."""
+
+    def on_mount(self) -> None:
+        """Begin to follow what is live."""
+        self.show(self._modes(), [(f"{ui(self).host} ", "$text-muted")])
+
+    def _modes(self) -> list[Part]:
+        parts: list[Part] = [(" launch-tui ", "bold $primary"), (" ", "")]
+        current = getattr(self.screen, "MODE", "")
+        for key, title, mode in MODES:
+            here = mode == current
+            style = "bold $foreground on $panel" if here else "$text-muted"
+            parts.append((f" {key} {title} ", clickable(style, f"app.app_{mode}()")))
+        return parts
