@@ -1,0 +1,127 @@
+"""``agent``: run one here and show what it does, or ask the one that runs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from launch_tui.cli.output import line, pairs, print_json, say, to_json
+from launch_tui.cli.times import clock, local
+from launch_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from launch_tui.agent.report import AgentEvent
+    from launch_tui.cli.parsing import Arguments
+
+UNLIMITED = -1
+"""What W&B's ``--max-jobs`` takes for no limit."""
+
+_STYLES = {"finished": "green", "failed": "red", "lost": "red", "stopped": "yellow"}
+
+
+def run(arguments: Arguments) -> int:
+    """Run an agent in this process, one line per event."""
+    limit = arguments.number("max_jobs")
+    if limit is not None and limit < 1 and limit != UNLIMITED:
+        raise UsageError("-j", f"{limit} is no number of jobs", allowed="1 or more, -1: no limit")
+    queues = arguments.many("queue") or None
+    with arguments.open() as sdk:
+        home = sdk.home
+        known = {queue.name for queue in sdk.queues.list()}
+    for name in queues or ():
+        if name not in known:
+            say(f"note: there is no queue {name!r} yet; it is served once it exists")
+    from launch_tui.agent import run_headless
+
+    return run_headless(
+        home,
+        queues=queues,
+        max_jobs=None if limit == UNLIMITED else limit,
+        report=_printer(json=arguments.json),
+    )
+
+
+def status(arguments: Arguments) -> int:
+    """Print what the agent does."""
+    with arguments.open() as sdk:
+        found = sdk.agents.status()
+    running = found is not None and found.running
+    if arguments.json:
+        values: dict[str, Any] = {"running": running, "pid": None, "host": None, "since": None}
+        values |= {"queues": None, "max_jobs": None, "runs": []}
+        if found is not None and running:
+            values |= {key: getattr(found, key) for key in values}
+        print_json(values)
+        return 0
+    if found is None or not running:
+        line("no agent is running")
+        return 0
+    pairs(
+        {
+            "agent": f"{found.state}, pid {found.pid} on {found.host}",
+            "since": local(found.since),
+            "queues": "all" if found.queues is None else ", ".join(found.queues),
+            "max jobs": "no limit" if found.max_jobs is None else str(found.max_jobs),
+            "runs": ", ".join(found.runs) or "none",
+        }
+    )
+    return 0
+
+
+def drain(arguments: Arguments) -> int:
+    """Ask the agent to finish what it has and leave."""
+    with arguments.open() as sdk:
+        sdk.agents.drain()
+    line("draining: the agent claims nothing more and leaves when its runs have ended")
+    return 0
+
+
+def stop(arguments: Arguments) -> int:
+    """Ask the agent to leave at once."""
+    with arguments.open() as sdk:
+        sdk.agents.stop()
+    line("leaving: its runs go on, and the next agent takes them over")
+    return 0
+
+
+def _printer(*, json: bool) -> Callable[[AgentEvent], None]:
+    """Return what prints an event: JSON lines, rich on a terminal, plain text otherwise."""
+    if json:
+        return lambda event: print(to_json(asdict(event)), flush=True)
+    if not sys.stdout.isatty():
+        return lambda event: print(_plain(event), flush=True)
+    return _rich_printer()
+
+
+def _plain(event: AgentEvent) -> str:
+    from launch_tui.cli.output import shown
+
+    words = [clock(event.at), event.run_id or "agent"]
+    words += [event.state] if event.state else []
+    words += [f"({event.queue})"] if event.queue else []
+    return shown("  ".join([*words, event.text]))
+
+
+def _rich_printer() -> Callable[[AgentEvent], None]:
+    from rich.console import Console
+    from rich.text import Text
+
+    from launch_tui.cli.output import shown
+
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def show(event: AgentEvent) -> None:
+        text = Text()
+        text.append(f"{clock(event.at)}  ", style="dim")
+        text.append(f"{event.run_id or 'agent':<8}  ", style="bold" if event.run_id else "dim")
+        if event.state:
+            text.append(f"{event.state:<9}  ", style=_STYLES.get(event.state, "cyan"))
+        if event.queue:
+            text.append(f"{shown(event.queue)}  ", style="dim")
+        text.append(shown(event.text))
+        console.print(text)
+
+    return show

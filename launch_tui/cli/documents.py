@@ -1,0 +1,172 @@
+"""JSON and YAML that a person gives: in a file, on stdin (``-``), or as text on the command line.
+
+YAML is read by the rules that people expect of a configuration: ``1e-4`` is a number (YAML 1.1, as
+PyYAML reads it, has it as text) and a date is text, since JSON has no dates. Only what begins
+neither with ``{`` nor with ``[`` needs the YAML reader, so a JSON document costs no import.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from launch_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    import yaml
+
+MAX_SIZE = 16 << 20
+"""Bytes of a configuration file: more is no configuration."""
+
+_OVERRIDES = frozenset(
+    {"run_config", "entry_point", "args", "artifacts", "files", "dockerfile", "working_dir"}
+)
+_SPEC_TEXTS = ("project", "entity", "name", "job")
+
+
+def read_config(given: str, *, field: str = "-c") -> dict[str, Any]:
+    """Return what ``-c`` gives, in the shape of W&B's launch spec.
+
+    A plain object is ``{"overrides": {"run_config": …}}``.
+
+    Args:
+        given: A path, ``-`` for stdin, or an object as text.
+        field: How an error names it.
+    """
+    document = read_object(given, field=field)
+    overrides = document.get("overrides")
+    if not (isinstance(overrides, dict) and overrides and set(overrides) <= _OVERRIDES):
+        return {"overrides": {"run_config": document}}
+    _check_spec(document, overrides, field)
+    return document
+
+
+def read_object(given: str, *, field: str) -> dict[str, Any]:
+    """Return the object in a file, on stdin, or in the text itself.
+
+    Raises:
+        UsageError: When there is no such file, it cannot be read, or it is no object.
+    """
+    text, where = _text_of(given, field)
+    document = parse_document(text, where=where, field=field)
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise UsageError(field, f"{where} is no object", allowed="keys with values")
+    return document
+
+
+def parse_document(text: str, *, where: str, field: str) -> Any:  # noqa: ANN401
+    """Return the value of a JSON or YAML text.
+
+    Raises:
+        UsageError: With the line where it cannot be read.
+    """
+    stripped = text.lstrip()
+    if stripped.startswith(("{", "[")):
+        try:
+            return json.loads(text)
+        except RecursionError:
+            raise UsageError(field, f"{where} is nested too deep") from None
+        except ValueError as error:
+            # JSON with a comment or a trailing comma is YAML; where it is not, JSON says it better.
+            return _parse_yaml(text, where=where, field=field, instead=str(error))
+    return _parse_yaml(text, where=where, field=field)
+
+
+def dump_yaml(values: dict[str, Any]) -> str:
+    """Return an object as YAML for a person to edit; ``parse_document`` reads it back."""
+    import yaml
+
+    return str(yaml.dump(values, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=100))
+
+
+def _text_of(given: str, field: str) -> tuple[str, str]:
+    if given.lstrip().startswith("{"):
+        return given, "the text"
+    if given == "-":
+        return sys.stdin.read(), "stdin"
+    path = Path(given).expanduser()
+    try:
+        if path.stat().st_size > MAX_SIZE:
+            raise UsageError(field, f"{given} has more than {MAX_SIZE >> 20} MB")
+        return path.read_text(encoding="utf-8-sig"), given
+    except UnicodeDecodeError:
+        raise UsageError(field, f"{given} is not UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        allowed = 'a JSON or YAML file, or text such as {"lr": 0.1}'
+        raise UsageError(field, f"cannot read {given}: {reason}", allowed=allowed) from None
+
+
+def _parse_yaml(text: str, *, where: str, field: str, instead: str = "") -> Any:  # noqa: ANN401
+    import yaml
+
+    try:
+        value = yaml.load(text, Loader=_loader())
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f" (line {mark.line + 1})" if mark else ""
+        problem = instead or getattr(error, "problem", None) or str(error)
+        raise UsageError(
+            field, f"{where} cannot be read: {problem}{'' if instead else at}"
+        ) from None
+    return _with_text_keys(value)
+
+
+def _with_text_keys(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {k if isinstance(k, str) else json.dumps(k, default=str): _with_text_keys(v)
+                for k, v in value.items()}  # fmt: skip
+    if isinstance(value, list):
+        return [_with_text_keys(inner) for inner in value]
+    return value
+
+
+def _loader() -> type[yaml.SafeLoader]:
+    import re
+
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """YAML with JSON's numbers and without dates."""
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, regexp) for tag, regexp in pairs if not tag.endswith(":timestamp")]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    number = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+\Z")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    return Loader
+
+
+def _dumper() -> type[yaml.SafeDumper]:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """YAML whose texts stay texts when ``Loader`` reads them."""
+
+        def ignore_aliases(self, data: object) -> bool:
+            return True
+
+    loader = _loader()
+    Dumper.yaml_implicit_resolvers = loader.yaml_implicit_resolvers
+    return Dumper
+
+
+def _check_spec(document: dict[str, Any], overrides: dict[str, Any], field: str) -> None:
+    for key in document:
+        if key != "overrides" and key not in _SPEC_TEXTS:
+            raise UsageError(
+                field, f"{key!r} of a launch spec is not available yet",
+                allowed=", ".join(("overrides", *_SPEC_TEXTS)),
+            )  # fmt: skip
+    for key in overrides:
+        if key not in ("run_config", "entry_point"):
+            raise UsageError(
+                field, f"overrides.{key} is not available yet", allowed="run_config, entry_point"
+            )
+    if not isinstance(overrides.get("run_config", {}), dict):
+        raise UsageError(field, "overrides.run_config is no object")

@@ -1,0 +1,107 @@
+"""The help: an overview laid out by hand, and the help of each verb from the table of verbs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from launch_tui.cli.parsing import find_verb
+from launch_tui.cli.verbs import BY_WORDS, GLOBAL_FLAGS, VERBS, below
+from launch_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from launch_tui.cli.grammar import Flag, Verb
+    from launch_tui.cli.parsing import Arguments
+
+OVERVIEW = """\
+launch-tui: W&B Launch for your own machines, in the terminal
+
+  launch-tui launch -- python train.py     enqueue this folder, as it is now
+  launch-tui --agent-only                  run what is queued
+  launch-tui logs -f @                     follow the newest run
+
+Launch
+  launch        enqueue a run: a job, this folder, or a repository
+  rerun         enqueue a run again, with changes
+Runs
+  runs  show  why            what there is, and why it is where it is
+  logs  events  metrics  files  cp  compare
+  stop  cancel  hold  release  front  edit
+  tag  note  delete
+Jobs and queues
+  job create code|git        make a job, or a new version of it
+  job list|show|alias|diff|delete
+  queue create|list|show|edit|update|pause|resume|delete
+Agent
+  --agent-only, agent run    run the queues here
+  agent status|drain|stop
+Machine
+  demo --headless            a real training job, from nothing
+  doctor                     what was found on this machine
+  env list|prune             cached Python environments
+  completion bash|zsh|fish   shell completion
+
+RUN is a run id, a unique prefix, @ for the newest or @~N. Flags stand anywhere; after -- comes a
+command. Everywhere: --json, --home DIR (or LAUNCH_TUI_HOME), --debug, --help, --version.
+launch-tui VERB --help tells about one verb."""
+
+
+def print_help(words: Sequence[str]) -> int:
+    """Print the help that goes with a command line."""
+    verb_words = tuple(word for word in words if not word.startswith("-"))
+    if not verb_words:
+        print(OVERVIEW)
+        return 0
+    if below(verb_words):
+        _print_group(verb_words)
+        return 0
+    verb, _ = find_verb(list(verb_words))
+    if verb is not None:
+        _print_verb(verb)
+    return 0
+
+
+def help_for(arguments: Arguments) -> int:
+    """Print the help of a verb (``launch-tui help queue create``)."""
+    words = tuple(arguments.words)
+    if words and words not in BY_WORDS and not below(words):
+        raise UsageError(" ".join(words), "there is no such verb", allowed=", ".join(below(())))
+    return print_help(words)
+
+
+def _print_group(words: tuple[str, ...]) -> None:
+    verbs = [verb for verb in VERBS if verb.words[: len(words)] == words]
+    lines = [(" ".join(("launch-tui", *verb.words, *verb.places)), verb.help) for verb in verbs]
+    _print_columns(lines, indent="")
+
+
+def _print_verb(verb: Verb) -> None:
+    usage = ["launch-tui", *verb.words, *verb.places]
+    usage += ["[FLAGS]"] if verb.flags else []
+    usage += ["[-- COMMAND...]"] if verb.command else []
+    print(" ".join(usage))
+    print(f"  {verb.help}")
+    if verb.flags:
+        print()
+        _print_columns([(_signature(flag), _explained(flag)) for flag in verb.flags])
+    print()
+    anywhere = [flag for flag in GLOBAL_FLAGS if flag.names != ("--json",) or verb.json]
+    _print_columns([(_signature(flag), flag.help) for flag in anywhere])
+    if verb.more:
+        print(f"\n{verb.more}")
+
+
+def _signature(flag: Flag) -> str:
+    return ", ".join(flag.names) + (f" {flag.value}" if flag.value else "")
+
+
+def _explained(flag: Flag) -> str:
+    chosen = f" ({', '.join(flag.choices)})" if flag.choices else ""
+    return flag.help + (" (may be repeated)" if flag.many else "") + chosen
+
+
+def _print_columns(lines: Sequence[tuple[str, str]], *, indent: str = "  ") -> None:
+    width = min(max(len(left) for left, _ in lines), 38)
+    for left, right in lines:
+        print(f"{indent}{left:<{width}}  {right}")

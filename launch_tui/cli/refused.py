@@ -1,0 +1,80 @@
+"""What the command line's contract has and this version does not do: refused, never ignored.
+
+One table, from the verb and flag to what it is for. A verb that begins with the entry's verb is
+meant too: ``job create`` stands for ``job create code`` and ``job create git``.
+"""
+
+from __future__ import annotations
+
+from launch_tui.errors import NotAvailable
+
+REFUSED: dict[str, str] = {
+    "image": "lists and prunes the images that were built",
+    "job create image": "makes a job from a Docker image",
+    "job import": "takes over job definitions of W&B",
+    "sync": "uploads finished runs to a W&B server",
+    "shell": "opens a shell where a run runs",
+    "priority": "moves a run between priority levels",
+    "prune": "removes the directories of old runs",
+    "backup": "writes a copy of the data directory",
+    "restore": "brings a copy of the data directory back",
+    "fsck": "checks the data directory and repairs it",
+    "job create -B, --base-image": "runs the job in a Docker image",
+    "job create -D, --dockerfile": "builds the job's image from a Dockerfile",
+    "job create -b, --build-context": "says which folder an image is built from",
+    "queue -c, --config": "gives a queue a resource configuration",
+    "queue --template-variables": "declares the holes of a resource configuration",
+    "queue --prioritize": "gives a queue priority levels",
+    "launch -R, --resource-args": "overrides the queue's resource configuration",
+    "launch -v, --set-var": "fills a template variable of the queue",
+    "launch -P, --priority": "sets the priority level",
+    "launch -d, --docker-image": "runs an image without a job",
+    "launch -D, --dockerfile": "builds the job's image from a Dockerfile",
+    "launch -B, --base-image": "runs the job in a Docker image",
+    "launch --gpus": "reserves GPUs for the run",
+    "launch --gpu-memory": "reserves GPU memory for the run",
+    "launch --cpus": "limits the run's processors",
+    "launch --memory": "limits the run's memory",
+    "launch --after": "starts the run after another one",
+    "launch --begin": "starts the run at a time",
+    "launch --retries": "tries a failed run again",
+    "launch --retry-on": "says which failures are tried again",
+    "launch --backoff": "waits between two attempts",
+    "launch --timeout": "ends a run that takes too long",
+    "launch --param": "launches one run for each value",
+    "launch --keep": "keeps the container of a run",
+    "agent run -c, --config": "reads the agent's settings from a file",
+}
+
+
+def check_verb(words: list[str]) -> None:
+    """Raise NotAvailable when the words begin with a verb that is refused."""
+    for depth in (1, 2, 3):
+        name = " ".join(words[:depth])
+        if name in REFUSED:
+            raise refusal(name, REFUSED[name])
+
+
+def check_flag(verb: str, flag: str) -> None:
+    """Raise NotAvailable when a verb's flag is refused.
+
+    Args:
+        verb: The verb's words.
+        flag: The flag as it was typed; ``=value`` or a value right after a short flag is ignored.
+    """
+    name = flag.partition("=")[0]
+    # A run that is enqueued again takes the flags of a launch.
+    prefix = "launch" if verb == "rerun" else verb
+    for entry, purpose in REFUSED.items():
+        owner, dash, names = entry.partition(" -")
+        if not dash or not f"{prefix} ".startswith(f"{owner} "):
+            continue
+        for refused in f"-{names}".split(", "):
+            is_short = len(refused) == 2
+            if name == refused or (is_short and name[:2] == refused and name[1] != "-"):
+                raise refusal(refused, purpose)
+
+
+def refusal(name: str, purpose: str) -> NotAvailable:
+    """Return the error for something that is not built yet."""
+    return NotAvailable(name, f"not available yet ({purpose})")

@@ -1,0 +1,149 @@
+"""From the flags of a launch to the request that the SDK takes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from launch_tui.cli.output import notes
+from launch_tui.domain.environment import looks_secret, parse_assignment
+from launch_tui.domain.queue import DEFAULT_QUEUE
+from launch_tui.domain.words import merge, parse_assignments
+from launch_tui.errors import UsageError
+from launch_tui.sdk import LaunchRequest
+
+if TYPE_CHECKING:
+    from launch_tui.cli.parsing import Arguments
+    from launch_tui.sdk import Launch
+
+_GIT_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*::?//|[A-Za-z][A-Za-z0-9+.\-]*::|[^/\s]+@[^/\s]+:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the files of a launch without a job come from: a folder or a repository."""
+
+    path: str
+    git: bool = False
+
+
+def split_words(words: list[str]) -> tuple[str, list[str]]:
+    """Return the job that the words name, empty when none, and the ``key=value`` words."""
+    names = [word for word in words if "=" not in word]
+    if len(names) > 1:
+        raise UsageError(names[1], f"the job is {names[0]!r} already", allowed="key=value words")
+    return names[0] if names else "", [word for word in words if "=" in word]
+
+
+def launch_request(arguments: Arguments) -> LaunchRequest:
+    """Return the request without its job, which ``with_job`` and ``place_of`` find.
+
+    Raises:
+        UsageError: For flags that contradict each other or cannot be read.
+    """
+    job, assignments = split_words(arguments.words)
+    spec = _spec(arguments)
+    overrides = spec.get("overrides", {})
+    if job and arguments.on("job"):
+        raise UsageError("-j", f"the job is {job!r} already")
+    setenv = dict(parse_assignment(text) for text in arguments.many("setenv"))
+    _warn_of_secrets(setenv)
+    return LaunchRequest(
+        job=job or arguments.text("job") or str(spec.get("job", "")),
+        queue=arguments.text("queue") or DEFAULT_QUEUE,
+        config=merge(overrides.get("run_config", {}), parse_assignments(assignments)),
+        entry_point=_entry_point(arguments) or overrides.get("entry_point"),
+        name=arguments.text("name") or str(spec.get("name", "")),
+        project=arguments.text("project") or str(spec.get("project", "")),
+        entity=arguments.text("entity") or str(spec.get("entity", "")),
+        tags=arguments.many("tag"),
+        note=arguments.text("note"),
+        setenv=setenv,
+        pass_env=arguments.many("pass_env"),
+        secrets=arguments.many("secret"),
+        links=arguments.many("link"),
+    )
+
+
+def place_of(arguments: Arguments, job: str) -> Place | None:
+    """Return where the files come from, None when a job says it.
+
+    Raises:
+        UsageError: When nothing says it, or two things do.
+    """
+    uri = arguments.text("uri")
+    if job:
+        for flag in ("uri", "in_place"):
+            if arguments.on(flag):
+                name = "-u" if flag == "uri" else "--in-place"
+                raise UsageError(name, f"cannot stand together with the job {job!r}")
+        return None
+    if uri:
+        return Place(path=uri, git=_is_git_url(uri))
+    if arguments.command is None and not arguments.on("in_place"):
+        allowed = "a job's name, -u PATH|GITURL, or -- COMMAND for this folder"
+        raise UsageError("JOB", "is missing", allowed=allowed)
+    return Place(path=".")
+
+
+def create_job(sdk: Launch, arguments: Arguments, place: Place) -> str:
+    """Make the job of a place, or a new version if it changed, and return its reference."""
+    from launch_tui.domain.job import JobKind
+    from launch_tui.sdk.jobs import JobRequest
+
+    # `-u` with -E makes a job that has this entry point; COMMAND belongs to this launch alone.
+    entry_point = arguments.text("entry_point") or None
+    created = sdk.jobs.create(
+        JobRequest(
+            place=place.path,
+            kind=JobKind.GIT if place.git else JobKind.CODE,
+            entry_point=entry_point,
+            entry_point_optional=arguments.command is not None and entry_point is None,
+            accept_large=arguments.on("yes"),
+        )
+    )
+    notes(created.warnings)
+    return f"{created.job.name}:{created.job.version}"
+
+
+def folder_in_place(place: Place) -> str:
+    """Return the folder of ``--in-place``."""
+    if place.git:
+        raise UsageError("--in-place", "a repository has no folder here", allowed="-u PATH")
+    return str(Path(place.path).absolute())
+
+
+def _spec(arguments: Arguments) -> dict[str, Any]:
+    if not arguments.on("config"):
+        return {}
+    from launch_tui.cli.documents import read_config
+
+    return read_config(arguments.text("config"))
+
+
+def _entry_point(arguments: Arguments) -> str | tuple[str, ...] | None:
+    if arguments.command is None:
+        return arguments.text("entry_point") or None
+    if arguments.on("entry_point"):
+        raise UsageError("-E", "cannot stand together with -- COMMAND")
+    if not arguments.command:
+        raise UsageError("--", "no command follows", allowed="-- COMMAND ARGUMENT...")
+    return tuple(arguments.command)
+
+
+def _is_git_url(text: str) -> bool:
+    if Path(text).expanduser().exists():
+        # A bare repository is no folder to take a snapshot of.
+        return Path(text, "HEAD").is_file() and Path(text, "objects").is_dir()
+    return _GIT_URL.match(text) is not None or text.endswith(".git")
+
+
+def _warn_of_secrets(setenv: dict[str, str]) -> None:
+    names = [name for name in setenv if looks_secret(name)]
+    notes(
+        f"{name} looks like a secret: --setenv keeps its value in the store, --pass-env {name}"
+        " takes it from the agent's environment"
+        for name in names
+    )

@@ -1,0 +1,189 @@
+"""Every verb and flag of the command line, in one table.
+
+The parser builds one verb's parser from it, the help and the shell completion are written from it.
+What the contract has and this version does not do is in ``refused``.
+"""
+
+from __future__ import annotations
+
+from launch_tui.cli.grammar import Flag, Verb
+
+STATES = (
+    "queued", "held", "claimed", "sourcing", "building", "starting", "running",
+    "finished", "failed", "stopped", "preempted", "lost",
+)  # fmt: skip
+RESOURCES = ("local-process", "local-container", "slurm", "kubernetes", "sagemaker", "vertex")
+TRACKING = ("required", "optional")
+
+GLOBAL_FLAGS = (
+    Flag(("--json",), "print JSON on stdout, messages on stderr"),
+    Flag(("--home",), "the data directory", "DIR", completes="directory"),
+    Flag(("--debug",), "show the traceback of an error"),
+    Flag(("-h", "--help"), "show help"),
+    Flag(("--version",), "show the version"),
+)
+
+_QUEUE = Flag(("-q", "--queue"), "the queue", "QUEUE", completes="queue")
+_TRACKING = Flag(("--tracking",), "whether a job must call wandb.init", "RULE", choices=TRACKING)
+_LINK = Flag(
+    ("--link",), "link this path of the folder into the working copy", "PATH", many=True,
+    completes="file",
+)  # fmt: skip
+_ENTRY_POINT = Flag(("-E", "--entry-point"), "the command that the job runs", "COMMAND")
+
+_JOB_FLAGS = (
+    Flag(("-n", "--name"), "the job's name; by default that of the folder or repository", "NAME"),
+    _ENTRY_POINT,
+    Flag(("-a", "--alias"), "an alias for this version", "ALIAS", many=True),
+    Flag(("-r", "--runtime"), "the Python version", "3.X"),
+    Flag(("-d", "--description"), "what the job is", "TEXT"),
+    Flag(("--python",), "an existing interpreter to use as it is", "PATH", completes="file"),
+    Flag(
+        ("--venv",), "an environment to use as it is, or none", "ENV", choices=("current", "none")
+    ),
+    _LINK,
+    _TRACKING,
+    Flag(("--schema",), "a JSON Schema of the configuration", "FILE", completes="file"),
+    Flag(("--yes",), "take a folder over the size limit as well"),
+)
+_GIT_HASH = Flag(
+    ("-g", "--git-hash"), "branch, tag or commit; the default branch if left out", "REF"
+)
+
+_RUN_FLAGS = (
+    Flag(("-c", "--config"), "configuration: a file, or JSON", "FILE|JSON", completes="file"),
+    _ENTRY_POINT,
+    Flag(("--name",), "the run's name", "NAME"),
+    Flag(("-p", "--project"), "the wandb project", "PROJECT"),
+    Flag(("-e", "--entity"), "the wandb entity", "ENTITY"),
+    Flag(("--tag",), "a tag", "TAG", many=True),
+    Flag(("--note",), "a note", "TEXT"),
+    Flag(("--setenv",), "set a variable of the job", "NAME=VALUE", many=True),
+    Flag(("--pass-env",), "pass on a variable of the agent's at start", "NAME", many=True),
+    Flag(("--secret",), "as --pass-env, and never shown", "NAME", many=True),
+)
+_AFTERWARDS = (
+    Flag(("--wait",), "wait for the outcome: exit 0 if it finished well, else 1"),
+    Flag(("--follow",), "show the log as it comes, then as --wait"),
+)
+_LAUNCH_FLAGS = (
+    _QUEUE,
+    Flag(("-j", "--job"), "the job", "JOB", completes="job"),
+    Flag(("-u", "--uri"), "create the job from here first", "PATH|GITURL", completes="directory"),
+    Flag(("--in-place",), "run -- COMMAND in the folder itself, without a snapshot"),
+    Flag(("--file",), "launch each line of a JSON Lines file", "FILE", completes="file"),
+    *_RUN_FLAGS,
+    _LINK,
+    Flag(("--yes",), "take a folder over the size limit as well"),
+    Flag(("--dry-run",), "say what would happen and do nothing"),
+    *_AFTERWARDS,
+    Flag(("--watch",), "launch again whenever the folder changes"),
+)
+_AGENT_FLAGS = (
+    Flag(("-q", "--queue"), "a queue to serve; all if left out", "QUEUE", many=True,
+         completes="queue"),
+    Flag(("-j", "--max-jobs"), "how many runs at once; no limit if left out", "N", number=True),
+)  # fmt: skip
+_MAX_RUNNING = Flag(("--max-running",), "how many of its runs at once", "N", number=True)
+
+_LAUNCH_HELP = """\
+launch-tui launch train lr=3e-4 model.depth=18     a job that exists
+launch-tui launch -q gpu -- python train.py        this folder, as it is now
+launch-tui launch -u https://host/repo.git -E "python train.py"
+launch-tui launch --file runs.jsonl -q gpu         one run a line, all or none
+
+A value reads as JSON where it is JSON, else as text; a dot in a key nests: model.depth=18.
+A line of --file is an object with job, config, name, tags, note, entry_point, project, entity,
+setenv, pass_env, secrets, links, queue; flags give what the lines leave out."""
+
+_FILTER_HELP = """\
+launch-tui runs --filter 'state=failed config.lr>=1e-3'
+launch-tui runs --filter 'tag:baseline or not note~"^debug"'
+launch-tui runs --filter 'duration>2h age<1d resnet'
+
+Operators: = != < <= > >=  : (contains)  ~ !~ (regular expression)  and or not ( )  -term.
+A space means and; a bare word is looked for in the names, the note and the cause."""
+
+VERBS: tuple[Verb, ...] = (
+    Verb(("launch",), "enqueue a run", "launch.launch", ("[JOB]", "[key=value]..."),
+         _LAUNCH_FLAGS, json=True, command=True, more=_LAUNCH_HELP),
+    Verb(("job", "create", "code"), "make a job from a folder", "jobs.create_code", ("PATH",),
+         _JOB_FLAGS, json=True),
+    Verb(("job", "create", "git"), "make a job from a git repository", "jobs.create_git", ("URL",),
+         (_GIT_HASH, *_JOB_FLAGS), json=True),
+    Verb(("job", "list"), "the jobs", "jobs.list_jobs", json=True),
+    Verb(("job", "show"), "one version of a job", "jobs.show", ("JOB",), json=True),
+    Verb(("job", "alias"), "give a version a name", "jobs.alias", ("JOB", "ALIAS")),
+    Verb(("job", "delete"), "delete a job with all versions", "jobs.delete", ("JOB...",)),
+    Verb(("job", "diff"), "what differs between two versions", "jobs.diff", ("JOB", "JOB"),
+         json=True),
+    Verb(("queue", "create"), "make a queue", "queues.create", ("NAME",),
+         (Flag(("-r", "--resource"), "the target resource", "RESOURCE", choices=RESOURCES),
+          _MAX_RUNNING, _TRACKING), json=True),
+    Verb(("queue", "list"), "the queues", "queues.list_queues", json=True),
+    Verb(("queue", "show"), "one queue", "queues.show", ("QUEUE",), json=True),
+    Verb(("queue", "edit"), "edit a queue's settings in $EDITOR", "queues.edit", ("QUEUE",)),
+    Verb(("queue", "update"), "change a queue's settings", "queues.update", ("QUEUE",),
+         (_MAX_RUNNING, _TRACKING), json=True),
+    Verb(("queue", "pause"), "start no more runs of a queue", "queues.pause", ("QUEUE...",)),
+    Verb(("queue", "resume"), "start runs of a queue again", "queues.resume", ("QUEUE...",)),
+    Verb(("queue", "delete"), "delete a queue that has no runs", "queues.delete", ("QUEUE...",)),
+    Verb(("runs",), "the runs, newest first", "runs.list_runs", (),
+         (_QUEUE,
+          Flag(("-s", "--state"), "only runs in this state", "STATE", many=True, choices=STATES),
+          Flag(("-j", "--job"), "only runs of this job", "JOB", completes="job"),
+          Flag(("--filter",), "only runs that match an expression", "EXPR"),
+          Flag(("-n", "--limit"), "how many at most (50)", "N", number=True)),
+         json=True, more=_FILTER_HELP),
+    Verb(("show",), "one run", "runs.show", ("RUN",), json=True),
+    Verb(("why",), "why a run is where it is", "runs.why", ("RUN",), json=True),
+    Verb(("logs",), "the output of a run", "logs.logs", ("RUN",),
+         (Flag(("-f", "--follow"), "go on until the run ends"),
+          Flag(("--build",), "the build's log instead of the job's"),
+          Flag(("--attempt",), "which attempt; the newest if left out", "N", number=True),
+          Flag(("-n", "--tail"), "only the last N lines", "N", number=True))),
+    Verb(("events",), "what happened to a run", "runs.events", ("RUN",), json=True),
+    Verb(("metrics",), "the metrics of a run", "metrics.metrics", ("RUN", "[KEY]..."), json=True),
+    Verb(("files",), "the files of a run", "files.files", ("RUN",), json=True),
+    Verb(("cp",), "copy a file of a run; '-' as DEST is stdout", "files.copy",
+         ("RUN:PATH", "DEST")),
+    Verb(("compare",), "what differs between runs", "compare.compare", ("RUN", "RUN..."),
+         (Flag(("--all",), "also what is the same"),), json=True),
+    Verb(("stop",), "end runs: interrupt, then terminate, then kill", "runs.stop", ("RUN...",),
+         (Flag(("--now",), "kill at once"),)),
+    Verb(("cancel",), "stop runs that still wait", "runs.cancel", ("RUN...",)),
+    Verb(("rerun",), "enqueue a run again, with changes", "rerun.rerun",
+         ("RUN", "[key=value]..."), (_QUEUE, *_RUN_FLAGS, *_AFTERWARDS), json=True),
+    Verb(("edit",), "edit a run that waits in $EDITOR", "runs.edit", ("RUN",)),
+    Verb(("hold",), "have queued runs passed over", "runs.hold", ("RUN...",)),
+    Verb(("release",), "let held runs be taken again", "runs.release", ("RUN...",)),
+    Verb(("front",), "move a run to the front of its queue", "runs.front", ("RUN",)),
+    Verb(("tag",), "add tags; -T takes T away", "runs.tag", ("RUN", "TAG..."), dashes=True),
+    Verb(("note",), "set the note of a run", "runs.note", ("RUN", "TEXT"), dashes=True),
+    Verb(("delete",), "forget runs that have ended, with their files", "runs.delete", ("RUN...",)),
+    Verb(("agent", "run"), "run an agent here (the same as --agent-only)", "agent.run", (),
+         _AGENT_FLAGS, json=True),
+    Verb(("agent", "status"), "what the agent does", "agent.status", json=True),
+    Verb(("agent", "drain"), "claim nothing more, wait for what runs, leave", "agent.drain"),
+    Verb(("agent", "stop"), "leave at once; runs go on and are adopted later", "agent.stop"),
+    Verb(("env", "list"), "the cached environments", "envs.list_environments", json=True),
+    Verb(("env", "prune"), "remove environments that nothing uses", "envs.prune", (),
+         (Flag(("--older-than",), "only if unused for so long (30d)", "AGE"),
+          Flag(("--dry-run",), "say what would go and remove nothing")), json=True),
+    Verb(("demo",), "a real training job, three configurations", "demo.demo", (),
+         (Flag(("--headless",), "without the UI"),)),
+    Verb(("doctor",), "what was found on this machine", "doctor.doctor", json=True),
+    Verb(("completion",), "print the completion script of a shell", "completion.completion",
+         ("SHELL",)),
+    Verb(("help",), "help for a verb", "help.help_for", ("[VERB]...",)),
+    Verb(("__complete",), "", "completion.candidates", ("KIND",)),
+)  # fmt: skip
+
+BY_WORDS: dict[tuple[str, ...], Verb] = {verb.words: verb for verb in VERBS}
+
+
+def below(words: tuple[str, ...]) -> list[str]:
+    """Return the words that may follow ``words`` in a verb's name, in the table's order."""
+    depth = len(words)
+    found = [v.words[depth] for v in VERBS if v.words[:depth] == words and len(v.words) > depth]
+    return [word for word in dict.fromkeys(found) if not word.startswith("__")]
