@@ -1,0 +1,211 @@
+"""``demo --headless``: a real training job, three configurations, two at a time, from nothing.
+
+It goes the way that a person would: a queue, a job from a folder, three launches, an agent. The
+agent is a process of its own, unless one runs already, and leaves when the demo's runs have ended.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from launch_tui.cli.outcome import outcome
+from launch_tui.cli.output import brief, line, notes, say, table
+from launch_tui.cli.runs import flattened
+from launch_tui.cli.times import between
+from launch_tui.domain.run import ENDED, Run, RunState
+from launch_tui.errors import LaunchError, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from launch_tui.cli.parsing import Arguments
+    from launch_tui.sdk import Launch
+
+QUEUE = "demo"
+JOB = "demo"
+AT_ONCE = 2
+AGENT_START_S = 20.0
+"""How long the agent may take to be there."""
+AGENT_END_S = 20.0
+"""How long the agent may take to leave once nothing runs."""
+POLL_S = 0.2
+EPOCHS_PER_LINE = 5
+
+
+def demo(arguments: Arguments) -> int:
+    """Run the demo; exit 0 only if all of its runs finished and were tracked."""
+    if not arguments.on("headless"):
+        from launch_tui.cli.refused import refusal
+
+        raise refusal("demo", "without the UI it is launch-tui demo --headless")
+    with arguments.open() as sdk:
+        ids = _launch(sdk)
+        agent = None if sdk.agents.is_running() else _start_agent(sdk)
+        try:
+            _require_served(sdk)
+            _show_build(sdk, ids[0])
+            runs = _show_progress(sdk, ids, agent)
+        except KeyboardInterrupt:
+            say(f"the demo's runs go on: launch-tui runs -q {QUEUE}, launch-tui stop {ids[0]} ...")
+            raise
+        finally:
+            if agent is not None:
+                _let_go(sdk, agent)
+    return _print_results(runs)
+
+
+def _launch(sdk: Launch) -> list[str]:
+    """Make the queue and the job, enqueue the runs and return their ids."""
+    from launch_tui import demo as shipped
+    from launch_tui.sdk import LaunchRequest
+    from launch_tui.sdk.jobs import JobRequest
+
+    try:
+        queue = sdk.queues.get(QUEUE)
+    except NotFound:
+        queue = sdk.queues.create(QUEUE, "local-process", max_running=AT_ONCE)
+        line(f"created queue {QUEUE}: {queue.resource}, {AT_ONCE} runs at once")
+    if queue.paused:
+        raise UsageError("demo", f"queue {QUEUE} is paused", allowed="launch-tui queue resume demo")
+    created = sdk.jobs.create(
+        JobRequest(
+            place=str(shipped.JOB_DIRECTORY),
+            name=JOB,
+            entry_point="python train.py",
+            description="A small classifier of handwritten digits",
+        )
+    )
+    notes(created.warnings)
+    job = f"{created.job.name}:{created.job.version}"
+    line(f"{created.outcome} job {job} from {shipped.JOB_DIRECTORY}")
+    enqueued = sdk.launch_many(
+        [
+            LaunchRequest(job=job, queue=QUEUE, name=name, config=config, tags=("demo",))
+            for name, config in shipped.CONFIGURATIONS.items()
+        ]
+    )
+    for run, name in zip(enqueued, shipped.CONFIGURATIONS, strict=True):
+        line(f"{run.id}  {name}  queued")
+    return [run.id for run in enqueued]
+
+
+def _start_agent(sdk: Launch) -> subprocess.Popen[bytes]:
+    """Start an agent for the demo's queue in a session of its own and wait until it is there."""
+    log = sdk.home.temporary / "demo-agent.log"
+    command = (sys.executable, "-m", "launch_tui", "--home", str(sdk.home.root), "--agent-only")
+    with log.open("wb") as output:
+        agent = subprocess.Popen(
+            (*command, "-q", QUEUE),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + AGENT_START_S
+    while not sdk.agents.is_running():
+        if agent.poll() is not None or time.monotonic() > deadline:
+            said = log.read_text(errors="replace").strip().splitlines()
+            reason = said[-1] if said else f"status {agent.returncode}"
+            raise LaunchError(f"the agent did not start: {reason}", next_step=f"See {log}.")
+        time.sleep(0.02)
+    line(f"started an agent, pid {agent.pid}")
+    return agent
+
+
+def _require_served(sdk: Launch) -> None:
+    status = sdk.agents.status()
+    if status is not None and status.queues is not None and QUEUE not in status.queues:
+        raise LaunchError(
+            f"the agent that runs (pid {status.pid}) does not serve queue {QUEUE}",
+            next_step="Stop it with launch-tui agent drain, then try again.",
+        )
+
+
+def _show_build(sdk: Launch, run_id: str) -> None:
+    """Print the build log of a run as it comes."""
+    from launch_tui.cli.stream import follow_log
+
+    line("building the environment:")
+    follow_log(sdk, run_id, sdk.runs.log_path(run_id, build=True), build=True)
+
+
+def _show_progress(
+    sdk: Launch, ids: Sequence[str], agent: subprocess.Popen[bytes] | None
+) -> list[Run]:
+    """Print a line whenever a run has come further, until all have ended; return them."""
+    shown: dict[str, str] = {}
+    version = -1
+    while True:
+        if (now := sdk.changed()) != version:
+            version = now
+            runs = [sdk.runs.get(run_id) for run_id in ids]
+            for run in runs:
+                text = _progress(run)
+                if text is not None and shown.get(run.id) != text:
+                    shown[run.id] = text
+                    line(f"{run.id}  {run.name}  {text}")
+            if all(run.state in ENDED for run in runs):
+                return runs
+        if agent is not None and agent.poll() is not None:
+            raise LaunchError(
+                f"the agent ended with status {agent.returncode} while runs were left",
+                next_step=f"See {sdk.home.temporary / 'demo-agent.log'}.",
+            )
+        time.sleep(POLL_S)
+
+
+def _progress(run: Run) -> str | None:
+    """Return how far a run is, None for nothing worth a line of its own."""
+    if run.state in ENDED:
+        return outcome(run).partition("  ")[2]
+    summary = dict(flattened(dict(run.summary)))
+    epoch = summary.get("epoch")
+    if run.state is not RunState.RUNNING or not isinstance(epoch, (int, float)):
+        return str(run.state)
+    # A line for every epoch would say nothing more.
+    if epoch % EPOCHS_PER_LINE:
+        return None
+    rest = "".join(f"  {key} {brief(summary[key])}" for key in _LOSSES if key in summary)
+    return f"epoch {epoch:g}/{run.config.get('epochs', '?')}{rest}"
+
+
+_LOSSES = ("train.loss", "val.loss", "val.accuracy")
+
+
+def _let_go(sdk: Launch, agent: subprocess.Popen[bytes]) -> None:
+    """Have the demo's agent leave once its runs have ended."""
+    if agent.poll() is None and sdk.agents.is_running():
+        sdk.agents.drain()
+    if any(sdk.runs.list(queue=QUEUE, states=[s for s in RunState if s not in ENDED], limit=1)):
+        return
+    try:
+        agent.wait(AGENT_END_S)
+    except subprocess.TimeoutExpired:
+        say(f"note: the agent (pid {agent.pid}) has not left yet")
+
+
+def _print_results(runs: Sequence[Run]) -> int:
+    """Print the results and return the exit status."""
+    rows = []
+    for run in runs:
+        values = dict(flattened(dict(run.summary)))
+        cells = [values.get(key) for key in ("epoch", "val.loss", "best_accuracy")]
+        rows.append(
+            (
+                run.id,
+                run.name,
+                run.state,
+                "yes" if run.tracked else "no",
+                *("-" if cell is None else brief(cell) for cell in cells),
+                between(run.started_at, run.ended_at),
+            )
+        )
+    headers = ("RUN", "CONFIGURATION", "STATE", "TRACKED", "EPOCHS", "LOSS", "BEST", "TOOK")
+    table(headers, rows)
+    good = all(run.state is RunState.FINISHED and run.tracked for run in runs)
+    if good:
+        say(f"next: launch-tui metrics {runs[0].id}, launch-tui logs {runs[0].id}")
+    return 0 if good else 1
