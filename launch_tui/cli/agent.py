@@ -99,10 +99,13 @@ def _printer(*, json: bool) -> Callable[[AgentEvent], None]:
 def _plain(event: AgentEvent) -> str:
     from launch_tui.cli.output import shown
 
-    words = [clock(event.at), event.run_id or "agent"]
-    words += [event.state] if event.state else []
-    words += [f"({event.queue})"] if event.queue else []
-    return shown("  ".join([*words, event.text]))
+    words = [clock(event.at), event.run_id or "agent", event.state or "", event.queue or ""]
+    return shown("  ".join(word for word in (*words, _news(event)) if word))
+
+
+def _news(event: AgentEvent) -> str:
+    """Return what an event says beyond its state."""
+    return event.text.removeprefix(event.state or "").lstrip(": ")
 
 
 def _rich_printer() -> Callable[[AgentEvent], None]:
@@ -121,7 +124,7 @@ def _rich_printer() -> Callable[[AgentEvent], None]:
             text.append(f"{event.state:<9}  ", style=_STYLES.get(event.state, "cyan"))
         if event.queue:
             text.append(f"{shown(event.queue)}  ", style="dim")
-        text.append(shown(event.text))
+        text.append(shown(_news(event)))
         console.print(text)
 
     return show

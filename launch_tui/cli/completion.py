@@ -30,7 +30,8 @@ _PLACE_KINDS = {
 _BASH = """\
 # bash completion for launch-tui:  source <(launch-tui completion bash)
 _launch_tui() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path="" word words="" kind="" i
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+    local path="" word words="" kind="" i
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         [[ $word == -- ]] && { COMPREPLY=($(compgen -f -- "$cur")); return; }

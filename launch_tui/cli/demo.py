@@ -34,6 +34,8 @@ AGENT_END_S = 20.0
 POLL_S = 0.2
 EPOCHS_PER_LINE = 5
 
+_LOSSES = ("train.loss", "val.loss", "val.accuracy")
+
 
 def demo(arguments: Arguments) -> int:
     """Run the demo; exit 0 only if all of its runs finished and were tracked."""
@@ -136,16 +138,15 @@ def _show_progress(
     sdk: Launch, ids: Sequence[str], agent: subprocess.Popen[bytes] | None
 ) -> list[Run]:
     """Print a line whenever a run has come further, until all have ended; return them."""
-    shown: dict[str, str] = {}
+    progress = {run_id: _Progress() for run_id in ids}
     version = -1
     while True:
         if (now := sdk.changed()) != version:
             version = now
             runs = [sdk.runs.get(run_id) for run_id in ids]
             for run in runs:
-                text = _progress(run)
-                if text is not None and shown.get(run.id) != text:
-                    shown[run.id] = text
+                text = progress[run.id].news(run)
+                if text:
                     line(f"{run.id}  {run.name}  {text}")
             if all(run.state in ENDED for run in runs):
                 return runs
@@ -157,22 +158,26 @@ def _show_progress(
         time.sleep(POLL_S)
 
 
-def _progress(run: Run) -> str | None:
-    """Return how far a run is, None for nothing worth a line of its own."""
-    if run.state in ENDED:
-        return outcome(run).partition("  ")[2]
-    summary = dict(flattened(dict(run.summary)))
-    epoch = summary.get("epoch")
-    if run.state is not RunState.RUNNING or not isinstance(epoch, (int, float)):
-        return str(run.state)
-    # A line for every epoch would say nothing more.
-    if epoch % EPOCHS_PER_LINE:
-        return None
-    rest = "".join(f"  {key} {brief(summary[key])}" for key in _LOSSES if key in summary)
-    return f"epoch {epoch:g}/{run.config.get('epochs', '?')}{rest}"
+class _Progress:
+    """How far a run was when it was last told."""
 
+    def __init__(self) -> None:
+        self._state: RunState | None = None
+        self._epoch = 0.0
 
-_LOSSES = ("train.loss", "val.loss", "val.accuracy")
+    def news(self, run: Run) -> str:
+        """Return what to tell of a run; empty when it has hardly come further."""
+        changed = run.state is not self._state
+        self._state = run.state
+        if run.state in ENDED:
+            return outcome(run).partition("  ")[2] if changed else ""
+        summary = dict(flattened(dict(run.summary)))
+        epoch = summary.get("epoch")
+        if not isinstance(epoch, (int, float)) or epoch < self._epoch + EPOCHS_PER_LINE:
+            return str(run.state) if changed else ""
+        self._epoch = epoch
+        rest = "".join(f"  {key} {brief(summary[key])}" for key in _LOSSES if key in summary)
+        return f"epoch {epoch:g}/{run.config.get('epochs', '?')}{rest}"
 
 
 def _let_go(sdk: Launch, agent: subprocess.Popen[bytes]) -> None:
