@@ -64,7 +64,10 @@ class Queues:
     def get_or_default(self, name: str) -> Queue:
         """Return one queue; ``default`` is made, for local processes, if it is not there."""
         if name == DEFAULT_QUEUE and queues.find(self._db, name) is None:
-            return self.create(DEFAULT_QUEUE, Resource.LOCAL_PROCESS)
+            with self._db.transaction():
+                # Looked for again, now that no other process can make it in between.
+                if queues.find(self._db, name) is None:
+                    self.create(DEFAULT_QUEUE, Resource.LOCAL_PROCESS)
         return queues.get(self._db, name)
 
     def update(

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.errors import DiskFull, StoreCorrupt, StoreError, StoreReadOnly, StoreTooNew
+from launch_tui.store.durable import store_error
 from launch_tui.store.paths import check_file_system
 
 if TYPE_CHECKING:
@@ -125,12 +126,13 @@ class Database:
 
 def _open(home: Home, *, read_only: bool) -> sqlite3.Connection:
     path = home.store
-    exists = path.exists()
-    if read_only and not exists:
+    check_file_system(home.root)
+    if _is_file(path):
+        _look(path)
+    elif read_only:
         raise StoreError(f"there is no store at {path}", next_step="launch something first")
     if not read_only:
         home.create()
-    check_file_system(home.root)
     connection = _connect(path, read_only=read_only)
     try:
         with _translated(path):
@@ -144,6 +146,29 @@ def _open(home: Home, *, read_only: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise store_error(error, path) from error
+
+
+def _look(path: Path) -> None:
+    """Refuse a file that is not for us before anything may write to it.
+
+    A connection that can write would, on its way out, move what another program has left in its
+    write-ahead log into the file.
+    """
+    connection = _connect(path, read_only=True)
+    try:
+        with _translated(path):
+            _require_usable(connection, path, fresh_allowed=True)
+    finally:
+        connection.close()
 
 
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:

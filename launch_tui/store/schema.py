@@ -21,10 +21,16 @@ migration = Migrations("launch_tui")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the tables to the current version and stamp the file as ours."""
-    migration.apply(Tables(connection))
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    """Bring the tables to the current version and stamp the file as ours, all or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        migration.apply(Tables(connection))
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 @migration()

@@ -1,0 +1,456 @@
+"""Runs in the store: places, states, guards, counters."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from launch_tui.domain.job import CodeSource, Environment, JobKind, VenvMode
+from launch_tui.domain.queue import Queue, Resource
+from launch_tui.domain.run import ACTIVE, ENDED, WAITING, BadTransition, RunState, StopMode
+from launch_tui.domain.spec import RunSpec
+from launch_tui.errors import NotFound, Stale, UsageError
+from launch_tui.store import queues, read, write
+from launch_tui.store.database import Database
+from launch_tui.store.paths import Home
+from launch_tui.store.read import RunQuery
+from launch_tui.store.write import NewRun
+
+AGENT = "here:1:agent"
+
+
+def claimed_ids(db, count=1000, **more):
+    taken = []
+    while len(taken) < count and (claimed := write.claim(db, AGENT, queues=None, **more)):
+        taken.append(claimed.run.id)
+    return taken
+
+
+def end(db, run_id, state=RunState.CLAIMED, to=RunState.FAILED, owner=AGENT):
+    write.settle(db, run_id, state, to, owner=owner, actor=AGENT, changes={"cause": "x"})
+
+
+def test_a_run_is_as_it_was_enqueued(db, queue, new_run):
+    new = new_run(name="first", config={"lr": 0.1, "l": [1]}, tags=("a", "ü"), note="n\nn")
+    enqueued = write.enqueue(db, [new])[0]
+    assert (enqueued.queue, enqueued.position) == ("q", 1)
+    run = read.run(db, enqueued.id)
+    assert run.state is RunState.QUEUED
+    assert run.config == {"lr": 0.1, "l": [1]}
+    assert (run.name, run.tags, run.note) == ("first", ("a", "ü"), "n\nn")
+    assert read.spec(db, run.id) == new.spec
+    assert [e.state for e in read.events(db, run.id)] == ["queued"]
+
+
+def test_ids_are_as_those_of_wandb():
+    ids = {write.new_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(i.isalnum() and i.islower() and i[0].isalpha() and len(i) == 8 for i in ids)
+
+
+def test_positions_count_the_runs_that_wait(db, queue, new_run):
+    first = write.enqueue(db, [new_run() for _ in range(3)])
+    assert [e.position for e in first] == [1, 2, 3]
+    claimed_ids(db, 1)
+    assert write.enqueue(db, [new_run()])[0].position == 3
+
+
+def test_an_unknown_queue_refuses_all_of_a_bulk(db, queue, new_run):
+    with pytest.raises(NotFound):
+        write.enqueue(db, [new_run(), new_run(queue="nowhere")])
+    assert read.count(db, RunQuery()) == 0
+
+
+def test_claims_follow_the_order_of_enqueueing(db, queue, new_run):
+    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(5)])]
+    assert claimed_ids(db) == ids
+    assert all(read.run(db, i).agent == AGENT for i in ids)
+
+
+def test_a_queue_runs_no_more_at_once_than_it_may(db, queue, new_run):
+    queues.update(db, "q", max_running=2)
+    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(4)])]
+    assert claimed_ids(db) == ids[:2]
+    end(db, ids[0])
+    assert claimed_ids(db) == ids[2:3]
+
+
+def test_a_paused_queue_starts_nothing(db, queue, new_run):
+    ids = [e.id for e in write.enqueue(db, [new_run()])]
+    queues.update(db, "q", paused=True)
+    assert claimed_ids(db) == []
+    queues.update(db, "q", paused=False)
+    assert claimed_ids(db) == ids
+
+
+def test_queues_take_turns(db, queue, new_run):
+    queues.create(db, Queue(name="r", resource=Resource.LOCAL_PROCESS, max_running=9))
+    queues.create(db, Queue(name="s", resource=Resource.LOCAL_PROCESS, max_running=9))
+    write.enqueue(db, [new_run(queue=name) for name in "qqqrrrsss"])
+    order, last = [], ""
+    while claimed := write.claim(db, AGENT, queues=None, after=last):
+        last = claimed.run.queue
+        order.append(last)
+    assert "".join(order) == "qrsqrsqrs"
+
+
+def test_an_agent_takes_from_its_own_queues_only(db, queue, new_run):
+    queues.create(db, Queue(name="r", resource=Resource.LOCAL_PROCESS))
+    write.enqueue(db, [new_run(), new_run(queue="r")])
+    assert write.claim(db, AGENT, queues=["r"]).run.queue == "r"
+    assert write.claim(db, AGENT, queues=["r"]) is None
+
+
+def test_a_held_run_is_passed_over_and_keeps_its_place(db, queue, new_run):
+    first, second, third = (e.id for e in write.enqueue(db, [new_run() for _ in range(3)]))
+    write.hold(db, first)
+    write.hold(db, first)
+    assert claimed_ids(db, 1) == [second]
+    write.release(db, first)
+    assert claimed_ids(db) == [first, third]
+
+
+def test_a_run_moved_to_the_front_is_next(db, queue, new_run):
+    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(4)])]
+    write.move_to_front(db, ids[2])
+    write.move_to_front(db, ids[3])
+    assert read.ahead(db, ids[0]) == 2
+    assert claimed_ids(db) == [ids[3], ids[2], ids[0], ids[1]]
+
+
+def test_what_comes_after_a_move_to_the_front_still_comes_last(db, queue, new_run):
+    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(2)])]
+    write.move_to_front(db, ids[1])
+    ids += [e.id for e in write.enqueue(db, [new_run()])]
+    assert claimed_ids(db) == [ids[1], ids[0], ids[2]]
+
+
+def test_only_a_waiting_run_can_be_held_released_moved_or_edited(db, queue, new_run):
+    run_id = write.enqueue(db, [new_run()])[0].id
+    claimed_ids(db)
+    for act in (
+        lambda: write.hold(db, run_id),
+        lambda: write.release(db, run_id),
+        lambda: write.move_to_front(db, run_id),
+        lambda: write.edit_waiting(db, run_id, {"name": "other"}),
+    ):
+        with pytest.raises(UsageError, match=run_id):
+            act()
+    assert read.run(db, run_id).name == "n"
+
+
+def test_stopping_a_waiting_run_ends_it_at_once(db, queue, new_run):
+    queued, held = (e.id for e in write.enqueue(db, [new_run(), new_run(held=True)]))
+    for run_id in (queued, held):
+        assert write.request_stop(db, run_id, StopMode.GRACEFUL) is RunState.STOPPED
+        run = read.run(db, run_id)
+        assert (run.state, run.cause) == (RunState.STOPPED, "cancelled before it started")
+        assert run.ended_at
+    assert claimed_ids(db) == []
+    assert read.stop_requests(db) == []
+
+
+def test_stopping_a_run_that_an_agent_has_is_a_request_to_it(db, queue, new_run):
+    run_id = write.enqueue(db, [new_run()])[0].id
+    claimed_ids(db)
+    assert write.request_stop(db, run_id, StopMode.GRACEFUL) is RunState.CLAIMED
+    assert [(s.run_id, s.mode) for s in read.stop_requests(db)] == [(run_id, "graceful")]
+    write.request_stop(db, run_id, StopMode.NOW)
+    assert [s.mode for s in read.stop_requests(db)] == ["now"]
+    end(db, run_id, to=RunState.STOPPED)
+    assert read.stop_requests(db) == []
+    with pytest.raises(UsageError, match="ended already"):
+        write.request_stop(db, run_id, StopMode.GRACEFUL)
+
+
+def test_a_step_from_another_state_or_of_another_owner_is_stale(db, queue, new_run):
+    run_id = write.enqueue(db, [new_run()])[0].id
+    claimed_ids(db)
+    events = len(read.events(db, run_id))
+    for state, owner in (
+        (RunState.SOURCING, AGENT),
+        (RunState.CLAIMED, "somebody else"),
+        (RunState.CLAIMED, None),
+    ):
+        with pytest.raises(Stale):
+            end(db, run_id, state, owner=owner)
+    assert read.run(db, run_id).state is RunState.CLAIMED
+    assert len(read.events(db, run_id)) == events
+
+
+def test_a_step_that_does_not_exist_is_not_taken(db, queue, new_run):
+    run_id = write.enqueue(db, [new_run()])[0].id
+    with pytest.raises(BadTransition):
+        end(db, run_id, RunState.QUEUED, RunState.FINISHED, owner=None)
+    assert read.run(db, run_id).state is RunState.QUEUED
+
+
+def test_an_outcome_is_stored_with_what_tracking_saw(db, queue, new_run):
+    run_id = write.enqueue(db, [new_run(config={"lr": 0.1})])[0].id
+    claimed_ids(db)
+    write.settle(
+        db,
+        run_id,
+        RunState.CLAIMED,
+        RunState.FAILED,
+        owner=AGENT,
+        actor=AGENT,
+        changes={"phase": "run", "cause": "exit status 3", "exit_code": 3},
+        observed={"summary": {"loss": 1}, "observed": {"lr": 9, "seed": 1}, "tracked": True},
+    )
+    run = read.run(db, run_id)
+    assert (run.state, run.phase, run.exit_code) == (RunState.FAILED, "run", 3)
+    assert run.summary == {"loss": 1}
+    assert run.config == {"lr": 0.1, "seed": 1}
+    assert run.tracked
+    assert read.given_config(db, run_id) == {"lr": 0.1}
+    assert read.events(db, run_id)[-1].message == "exit status 3"
+
+
+def test_a_stale_outcome_stores_nothing_of_what_tracking_saw(db, queue, new_run):
+    run_id = write.enqueue(db, [new_run()])[0].id
+    claimed_ids(db)
+    with pytest.raises(Stale):
+        write.settle(
+            db,
+            run_id,
+            RunState.RUNNING,
+            RunState.FINISHED,
+            owner=AGENT,
+            actor=AGENT,
+            changes={},
+            observed={"summary": {"loss": 1}},
+        )
+    assert read.run(db, run_id).summary == {}
+
+
+def test_a_new_agent_takes_over_what_the_dead_one_had(db, queue, new_run):
+    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(3)])]
+    claimed_ids(db, 2)
+    assert [c.run.id for c in write.take_over(db, "next")] == ids[:2]
+    assert [read.run(db, i).agent for i in ids] == ["next", "next", None]
+    with pytest.raises(Stale):
+        end(db, ids[0], owner=AGENT)
+
+
+def test_a_requeued_run_has_its_old_place(db, queue, new_run):
+    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(3)])]
+    claimed_ids(db, 1)
+    write.transition(
+        db,
+        ids[0],
+        RunState.CLAIMED,
+        RunState.QUEUED,
+        owner=AGENT,
+        actor=AGENT,
+        changes={"owner": None, "attempt": 2},
+    )
+    assert claimed_ids(db) == ids
+    assert [r.attempt for r in read.runs(db, RunQuery(), limit=9)] == [1, 1, 2]
+
+
+def test_only_a_run_that_has_ended_can_be_deleted(db, queue, new_run):
+    run_id = write.enqueue(db, [new_run()])[0].id
+    with pytest.raises(UsageError, match="stop it first"):
+        write.delete(db, run_id)
+    write.request_stop(db, run_id, StopMode.NOW)
+    write.delete(db, run_id)
+    assert read.count(db, RunQuery()) == 0
+    assert read.events(db, run_id) == []
+    with pytest.raises(NotFound):
+        read.run(db, run_id)
+
+
+def test_edits_and_notes(db, queue, new_run):
+    run_id = write.enqueue(db, [new_run()])[0].id
+    write.edit_waiting(db, run_id, {"name": "b", "config": {"x": 1}, "tags": ["t"]})
+    write.annotate(db, run_id, tags=None, note="kept")
+    run = read.run(db, run_id)
+    assert (run.name, run.config, run.tags, run.note) == ("b", {"x": 1}, ("t",), "kept")
+    with pytest.raises(ValueError, match="state"):
+        write.edit_waiting(db, run_id, {"state": "finished"})
+
+
+def test_references(db, queue, new_run):
+    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(3)])]
+    assert read.resolve(db, "@") == ids[2]
+    assert read.resolve(db, "@~2") == ids[0]
+    assert read.resolve(db, ids[1]) == ids[1]
+    db.execute("UPDATE runs SET id = 'abcd1111' WHERE id = ?", (ids[0],))
+    db.execute("UPDATE runs SET id = 'abcd2222' WHERE id = ?", (ids[1],))
+    assert read.resolve(db, "abcd1") == "abcd1111"
+    for bad in ("abcd", "", "zzzz", "@~3", "ABCD1", "%", "_bcd1111", "'; --"):
+        with pytest.raises(NotFound):
+            read.resolve(db, bad)
+    with pytest.raises(UsageError):
+        read.resolve(db, "@1")
+
+
+def test_pages_of_runs_hold_each_once_newest_first(db, queue, new_run):
+    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(7)])]
+    assert [r.id for r in read.every_run(db, RunQuery(), page=3)] == ids[::-1]
+    assert [r.id for r in read.runs(db, RunQuery(), limit=2, offset=2)] == ids[4:2:-1]
+
+
+def test_runs_are_found_by_queue_state_and_job(db, queue, new_run):
+    queues.create(db, Queue(name="r", resource=Resource.LOCAL_PROCESS))
+    write.enqueue(db, [new_run(queue="r", job="k", version="v1"), new_run(), new_run(held=True)])
+    for query, count in (
+        (RunQuery(queue="q"), 2),
+        (RunQuery(queue="q", states=(RunState.HELD,)), 1),
+        (RunQuery(job="k"), 1),
+        (RunQuery(job="k:v1"), 1),
+        (RunQuery(job="k:v0"), 0),
+        (RunQuery(), 3),
+    ):
+        assert read.count(db, query) == count
+        assert len(read.runs(db, query, limit=9)) == count
+
+
+def test_the_hot_queries_go_by_an_index(db, queue, new_run):
+    write.enqueue(db, [new_run() for _ in range(10)])
+    for sql, parameters in (
+        (write._HEAD, (1,)),
+        (read._STOPPING, ()),
+        (f"{read.RUN_COLUMNS} WHERE r.id = ?", ("a",)),
+        (f"{read.RUN_COLUMNS} ORDER BY r.seq DESC LIMIT 50", ()),
+        ("SELECT id FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", ("a", "b", 2)),
+    ):
+        plan = [row["detail"] for row in db.all(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+        assert not [line for line in plan if "SCAN runs" in line or "TEMP B-TREE" in line], plan
+
+
+_NUMBER = st.integers(0, 30)
+_OPERATION = st.one_of(
+    st.tuples(st.just("enqueue"), st.sampled_from("qr"), st.booleans()),
+    st.tuples(st.just("claim"), st.just(""), st.just(0)),
+    *(
+        st.tuples(st.just(name), st.just(""), _NUMBER)
+        for name in ("hold", "release", "front", "stop", "end", "requeue", "delete")
+    ),
+)
+_SPEC = RunSpec(
+    kind=JobKind.CODE,
+    source=CodeSource(digest="d", path="/x"),
+    command=("true",),
+    environment=Environment(mode=VenvMode.NONE),
+)
+
+
+class Model:
+    """What the store should hold: each queue's waiting runs in order, and each run's state."""
+
+    def __init__(self, db):
+        self.db = db
+        self.ids = []
+        self.lines = {"q": [], "r": []}
+        self.where = {}
+
+    def state(self, run_id):
+        return read.run(self.db, run_id).state
+
+    def do(self, name, queue, number):
+        if name == "enqueue":
+            self.enqueue(queue, held=number)
+        elif name == "claim":
+            self.claim()
+        elif self.ids:
+            run_id = self.ids[number % len(self.ids)]
+            getattr(self, name)(run_id, self.lines[self.where[run_id]], self.state(run_id))
+
+    def enqueue(self, queue, held):
+        new = NewRun(
+            queue=queue, job="j", version="v0", name="n", project="p", spec=_SPEC, held=held
+        )
+        run_id = write.enqueue(self.db, [new])[0].id
+        self.ids.append(run_id)
+        self.where[run_id] = queue
+        self.lines[queue].append(run_id)
+
+    def claim(self):
+        in_order = (run_id for line in self.lines.values() for run_id in line)
+        expected = next((i for i in in_order if self.state(i) is RunState.QUEUED), None)
+        claimed = write.claim(self.db, AGENT, queues=None)
+        assert (claimed.run.id if claimed else None) == expected
+
+    def hold(self, run_id, line, state):
+        self.either(lambda: write.hold(self.db, run_id), state in WAITING)
+
+    def release(self, run_id, line, state):
+        self.either(lambda: write.release(self.db, run_id), state in WAITING)
+
+    def front(self, run_id, line, state):
+        waiting = state in WAITING
+        self.either(lambda: write.move_to_front(self.db, run_id), waiting)
+        if waiting:
+            # Runs that an agent has come back to where they were, behind or before.
+            line.remove(run_id)
+            first = next((n for n, i in enumerate(line) if self.state(i) in WAITING), None)
+            line.insert(len(line) if first is None else first, run_id)
+
+    def stop(self, run_id, line, state):
+        self.either(lambda: write.request_stop(self.db, run_id, StopMode.NOW), state not in ENDED)
+
+    def end(self, run_id, line, state):
+        if state in ACTIVE:
+            end(self.db, run_id, state)
+
+    def requeue(self, run_id, line, state):
+        if state in ACTIVE:
+            write.transition(
+                self.db,
+                run_id,
+                state,
+                RunState.QUEUED,
+                owner=AGENT,
+                actor=AGENT,
+                changes={"owner": None},
+            )
+
+    def delete(self, run_id, line, state):
+        self.either(lambda: write.delete(self.db, run_id), state in ENDED)
+        if state in ENDED:
+            self.ids.remove(run_id)
+            line.remove(run_id)
+
+    def either(self, act, allowed):
+        if allowed:
+            act()
+        else:
+            with pytest.raises(UsageError):
+                act()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(_OPERATION, max_size=40))
+def test_counters_and_order_hold_whatever_is_done(operations):
+    root = Path(tempfile.mkdtemp())
+    try:
+        with Database(Home(root)) as db:
+            for name in "qr":
+                queues.create(
+                    db, Queue(name=name, resource=Resource.LOCAL_PROCESS, max_running=100)
+                )
+            model = Model(db)
+            for operation in operations:
+                model.do(*operation)
+            assert_counters_are_counts(db)
+    finally:
+        shutil.rmtree(root)
+
+
+def assert_counters_are_counts(db):
+    kept = {(r["queue_id"], r["state"]): r["runs"] for r in db.all("SELECT * FROM queue_counts")}
+    counted = {
+        (r["queue_id"], r["state"]): r["n"]
+        for r in db.all("SELECT queue_id, state, count(*) n FROM runs GROUP BY 1, 2")
+    }
+    assert {key: runs for key, runs in kept.items() if runs} == counted
+    for queue in queues.every(db):
+        assert queue.depth == read.count(db, RunQuery(queue=queue.name, states=tuple(WAITING)))
+        assert queue.running == read.count(db, RunQuery(queue=queue.name, states=tuple(ACTIVE)))
