@@ -28,7 +28,7 @@ _CLASSES: dict[bytes, Callable[[bytes], bool]] = {
     b"lower": bytes.islower,
     b"print": lambda c: b" " <= c <= b"~",
     b"punct": lambda c: b"!" <= c <= b"~" and not c.isalnum(),
-    b"space": bytes.isspace,
+    b"space": lambda c: c in b" \t\n\r",
     b"upper": bytes.isupper,
     b"xdigit": lambda c: c in b"0123456789abcdefABCDEF",
 }
