@@ -57,7 +57,7 @@ def snapshot(
     accept_large: bool = False,
     name: str = "PATH",
 ) -> Snapshot:
-    """Keep a folder as it is now.
+    """Keep a folder as it is now, without the data directory if that is in it.
 
     Args:
         folder: The folder; relative to the working directory.
@@ -77,7 +77,8 @@ def snapshot(
     taken_at = time.time_ns()
     cache = stat_cache.load(cache_dir, str(root))
     give_up_at = 1 << 60 if accept_large else limit_files * _GIVE_UP
-    found = scan(root, cache, give_up_at=give_up_at, name=name)
+    own = _data_directory(root, artifacts, name)
+    found = scan(root, cache, give_up_at=give_up_at, name=name, leave_out=own)
     if not found.files and not found.links:
         raise UsageError(name, f"{root} has no files", allowed="a folder with the job's files")
     with artifacts.writer() as writer:
@@ -166,6 +167,15 @@ def _folder(folder: str | Path, name: str) -> Path:
     if there:
         raise UsageError(name, f"{given} is a file", allowed="the folder it is in")
     raise UsageError(name, f"there is no folder {given}")
+
+
+def _data_directory(root: Path, artifacts: ArtifactStore, name: str) -> str:
+    """Return the path of the data directory in the folder, empty when it is not in there."""
+    home = artifacts.root.parent.resolve()
+    real = root.resolve()
+    if home == real:
+        raise UsageError(name, f"{root} is the data directory of launch_tui")
+    return home.relative_to(real).as_posix() if home.is_relative_to(real) else ""
 
 
 def _store(

@@ -66,7 +66,14 @@ class Scan:
         return sum(state[1] for state in self.files.values())
 
 
-def scan(folder: Path, cache: StatCache, *, give_up_at: int, name: str = "PATH") -> Scan:
+def scan(
+    folder: Path,
+    cache: StatCache,
+    *,
+    give_up_at: int,
+    name: str = "PATH",
+    leave_out: str = "",
+) -> Scan:
     """Look through ``folder`` (absolute).
 
     Args:
@@ -74,11 +81,12 @@ def scan(folder: Path, cache: StatCache, *, give_up_at: int, name: str = "PATH")
         cache: What the last snapshot of it saw.
         give_up_at: Files after which to stop looking.
         name: The argument to name when the folder cannot be read.
+        leave_out: A path in the folder that is not even looked at: the data directory.
 
     Raises:
         UsageError: When a directory or an ignore file cannot be read.
     """
-    return _Scanner(folder, cache, give_up_at, name).run()
+    return _Scanner(folder, cache, give_up_at, name, leave_out).run()
 
 
 class _Level:
@@ -121,11 +129,14 @@ class _Place(NamedTuple):
 
 
 class _Scanner:
-    def __init__(self, folder: Path, cache: StatCache, give_up_at: int, name: str) -> None:
+    def __init__(
+        self, folder: Path, cache: StatCache, give_up_at: int, name: str, leave_out: str
+    ) -> None:
         self._folder = folder
         self._cache = cache
         self._give_up_at = give_up_at
         self._name = name
+        self._leave_out = leave_out
         self._found = Scan()
         self._fresh: Tracked | None = None
 
@@ -198,6 +209,8 @@ class _Scanner:
         below = []
         for entry in entries:
             path, is_link = prefix + entry.name, entry.is_symlink()
+            if path == self._leave_out:
+                continue
             is_directory = not is_link and entry.is_dir(follow_symlinks=False)
             mark = f"{entry.name}/" if is_directory else entry.name
             keep, partly = self._recall(path, mark, place, is_link, ignored) or self._keeps(

@@ -230,6 +230,18 @@ def test_what_is_no_folder_of_files_is_refused(place, path, message):
         snapshot(place.root / path, place.artifacts, cache_dir=place.cache_dir)
 
 
+def test_the_data_directory_is_never_in_a_snapshot(place):
+    place.write("train.py")
+    inner = ArtifactStore(place.folder / "deep" / "home" / "artifacts")
+    place.write("deep/x.py")
+    for _ in range(2):
+        taken = snapshot(place.folder, inner, cache_dir=inner.root / "cache")
+        assert sorted(inner.manifest(taken.source.digest).entries) == ["deep/x.py", "train.py"]
+    own = ArtifactStore(place.folder / "artifacts")
+    with pytest.raises(UsageError, match="is the data directory"):
+        snapshot(place.folder, own, cache_dir=own.root / "cache")
+
+
 def test_paths_with_dots_are_the_folder_they_mean(place, monkeypatch):
     place.write("train.py")
     place.write("sub/x.py")
