@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from launch_tui.sdk.agents import Agents
+from launch_tui.sdk.drafts import Drafts
 from launch_tui.sdk.jobs import Jobs
 from launch_tui.sdk.launching import Launcher, LaunchRequest, Plan
 from launch_tui.sdk.queues import Queues
@@ -48,6 +49,7 @@ class Launch:
         self.queues = Queues(self.db)
         self.runs = Runs(self.db)
         self.agents = Agents(self.db)
+        self.drafts = Drafts(self.db)
         self._launcher = Launcher(self.db, self.jobs, self.queues)
 
     def plan(self, request: LaunchRequest) -> Plan:
@@ -61,6 +63,10 @@ class Launch:
     def launch_many(self, requests: Sequence[LaunchRequest]) -> list[Enqueued]:
         """Put runs at the end of their queues in one transaction, all or none."""
         return self._launcher.launch(requests)
+
+    def plan_rerun(self, reference: str, changes: LaunchRequest | None = None) -> Plan:
+        """Say exactly what ``rerun`` would do, and do nothing."""
+        return self._launcher.plan_rerun(self.runs.get(reference), changes)
 
     def rerun(self, reference: str, changes: LaunchRequest | None = None) -> Enqueued:
         """Enqueue a run again with the same pinned source, and the changes that are given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from dataclasses import dataclass, field, replace
@@ -10,18 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.environment import capture, check_variable, looks_secret
 from launch_tui.domain.job import CodeSource, GitSource, JobKind, JobVersion, VenvMode, safe_name
-from launch_tui.domain.queue import DEFAULT_QUEUE, Resource
+from launch_tui.domain.queue import DEFAULT_QUEUE, Queue, Resource
 from launch_tui.domain.spec import RunSpec
 from launch_tui.domain.words import merge, write_value
 from launch_tui.errors import NotAvailable, UsageError
 from launch_tui.sdk.jobs import JobRequest, resolve_environment
-from launch_tui.store import read, write
+from launch_tui.store import queues, read, write
 from launch_tui.store.write import Enqueued, NewRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from launch_tui.domain.queue import Queue
     from launch_tui.domain.run import Run
     from launch_tui.sdk.jobs import Jobs
     from launch_tui.sdk.queues import Queues
@@ -98,39 +98,24 @@ class Launcher:
     def launch(self, requests: Sequence[LaunchRequest]) -> list[Enqueued]:
         """Enqueue runs, all or none; they are on disk when this returns."""
         known: dict[str, JobVersion] = {}
-        resolved = [self._resolve(request, known) for request in requests]
+        resolved = [self._resolve(request, known, make=True) for request in requests]
         self.warnings = tuple(dict.fromkeys(w for r in resolved for w in r.warnings))
         return write.enqueue(self._db, [r.new for r in resolved])
 
     def plan(self, request: LaunchRequest) -> Plan:
         """Say what ``launch`` would do."""
-        resolved = self._resolve(request, {})
-        new, queue, spec = resolved.new, resolved.queue, resolved.new.spec
-        source, build = _describe_source(spec), _describe_build(spec)
-        command = shlex.join(spec.command)
-        where = f"run on {queue.name} ({queue.resource}), position {queue.depth + 1}"
-        shown = {n: _MASK if looks_secret(n) else v for n, v in spec.setenv.items()}
-        shown |= dict.fromkeys((*spec.pass_env, *spec.secrets), _MASK)
-        return Plan(
-            job=new.job,
-            version=new.version,
-            queue=queue.name,
-            resource=queue.resource,
-            position=queue.depth + 1,
-            name=new.name,
-            project=new.project,
-            source=source,
-            build=build,
-            command=command,
-            config=new.config,
-            environment={**spec.captured, **shown},
-            steps=(source, build, command, where),
-            warnings=resolved.warnings,
-        )
+        return _plan(self._resolve(request, {}, make=False))
+
+    def plan_rerun(self, run: Run, changes: LaunchRequest | None) -> Plan:
+        """Say what ``rerun`` would do."""
+        return _plan(self._again(run, changes or LaunchRequest(queue=""), make=False))
 
     def rerun(self, run: Run, changes: LaunchRequest | None) -> Enqueued:
         """Enqueue a run again with its pinned source and the changes that are given."""
-        changes = changes or LaunchRequest(queue="")
+        resolved = self._again(run, changes or LaunchRequest(queue=""), make=True)
+        return write.enqueue(self._db, [resolved.new])[0]
+
+    def _again(self, run: Run, changes: LaunchRequest, *, make: bool) -> _Resolved:
         spec = read.spec(self._db, run.id)
         config = merge(read.given_config(self._db, run.id), changes.config)
         if changes.entry_point:
@@ -141,7 +126,7 @@ class Launcher:
             pass_env=tuple(dict.fromkeys((*spec.pass_env, *changes.pass_env))),
             secrets=tuple(dict.fromkeys((*spec.secrets, *changes.secrets))),
         )
-        queue = self._queue(changes.queue or run.queue)
+        queue = self._queue(changes.queue or run.queue, make=make)
         self._check_config(run.job, run.version, config)
         new = NewRun(
             queue=queue.name,
@@ -154,10 +139,12 @@ class Launcher:
             tags=changes.tags or run.tags,
             note=changes.note or run.note,
         )
-        return write.enqueue(self._db, [new])[0]
+        return _Resolved(new, queue, ())
 
-    def _resolve(self, request: LaunchRequest, known: dict[str, JobVersion]) -> _Resolved:
-        queue = self._queue(request.queue)
+    def _resolve(
+        self, request: LaunchRequest, known: dict[str, JobVersion], *, make: bool
+    ) -> _Resolved:
+        queue = self._queue(request.queue, make=make)
         for name in (*request.pass_env, *request.secrets):
             check_variable(name, field="--pass-env" if name in request.pass_env else "--secret")
         if request.in_place:
@@ -180,7 +167,9 @@ class Launcher:
         )
         return _Resolved(new, queue, warnings)
 
-    def _queue(self, name: str) -> Queue:
+    def _queue(self, name: str, *, make: bool) -> Queue:
+        if not make and name == DEFAULT_QUEUE and queues.find(self._db, name) is None:
+            return Queue(name=DEFAULT_QUEUE, resource=Resource.LOCAL_PROCESS)
         queue = self._queues.get_or_default(name)
         if queue.resource not in _AVAILABLE:
             raise NotAvailable("queue", f"{name!r}: target {queue.resource} is not built yet")
@@ -266,8 +255,33 @@ def command_line(request: LaunchRequest) -> str:
     words = ["launch-tui", "launch"]
     if request.job:
         words.append(request.job)
-    words += ["-q", request.queue]
-    words += [f"{key}={write_value(value)}" for key, value in request.config.items()]
+    words += ["-q", request.queue, *_flags(request)]
+    if request.in_place:
+        words.append("--in-place")
+    if request.entry_point:
+        command = _command(request.entry_point)
+        words += ["-E", shlex.join(command)] if request.job else ["--", *command]
+    return shlex.join(words)
+
+
+def rerun_command_line(run_id: str, changes: LaunchRequest) -> str:
+    """Return the shell command that runs a run again with the same changes."""
+    words = ["launch-tui", "rerun", run_id]
+    words += [*(["-q", changes.queue] if changes.queue else []), *_flags(changes)]
+    if changes.entry_point:
+        words += ["-E", shlex.join(_command(changes.entry_point))]
+    return shlex.join(words)
+
+
+def _flags(request: LaunchRequest) -> list[str]:
+    # What a key=value word would read as something else (a dot, a leading dash) goes by -c.
+    plain = all(
+        key and not key.startswith("-") and not set(key) & set(".=") for key in request.config
+    )
+    if plain:
+        words = [f"{key}={write_value(value)}" for key, value in request.config.items()]
+    else:
+        words = ["-c", json.dumps({"overrides": {"run_config": dict(request.config)}})]
     for flag, value in (
         ("--name", request.name),
         ("-p", request.project),
@@ -285,12 +299,32 @@ def command_line(request: LaunchRequest) -> str:
     ):
         for value in values:
             words += [flag, value]
-    if request.in_place:
-        words.append("--in-place")
-    if request.entry_point:
-        command = _command(request.entry_point)
-        words += ["-E", shlex.join(command)] if request.job else ["--", *command]
-    return shlex.join(words)
+    return words
+
+
+def _plan(resolved: _Resolved) -> Plan:
+    new, queue, spec = resolved.new, resolved.queue, resolved.new.spec
+    source, build = _describe_source(spec), _describe_build(spec)
+    command = shlex.join(spec.command)
+    where = f"run on {queue.name} ({queue.resource}), position {queue.depth + 1}"
+    shown = {n: _MASK if looks_secret(n) else v for n, v in spec.setenv.items()}
+    shown |= dict.fromkeys((*spec.pass_env, *spec.secrets), _MASK)
+    return Plan(
+        job=new.job,
+        version=new.version,
+        queue=queue.name,
+        resource=queue.resource,
+        position=queue.depth + 1,
+        name=new.name,
+        project=new.project,
+        source=source,
+        build=build,
+        command=command,
+        config=new.config,
+        environment={**spec.captured, **shown},
+        steps=(source, build, command, where),
+        warnings=resolved.warnings,
+    )
 
 
 def _command(entry_point: str | Sequence[str]) -> tuple[str, ...]:
