@@ -6,8 +6,10 @@ the store's own rows, never what a process of ours said about itself.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from launch_tui import faults
+from launch_tui.store.series import SeriesReader
+from tests.tracking import encoding
 
 KILLED = -signal.SIGKILL
 ENDED = {"finished", "failed", "stopped", "preempted", "lost"}
@@ -24,16 +28,35 @@ LINES = 40
 
 JOB = f"""\
 import os, sys, time
+from pathlib import Path
+import encoding
+
 run, attempt = os.environ["LAUNCH_TUI_RUN_ID"], os.environ["LAUNCH_TUI_ATTEMPT"]
 marks = os.environ["MARKS"]
 with open(f"{{marks}}/{{run}}.started", "a") as file:
     file.write(attempt + "\\n")
-for number in range({LINES}):
-    print(f"line {{number}}", flush=True)
-    time.sleep(float(os.environ.get("PACE", "0.005")))
+
+tracked = Path(os.environ["WANDB_DIR"], "wandb", f"offline-run-20260101_000000-{{run}}")
+tracked.mkdir(parents=True)
+written = bytearray(encoding.MAGIC)
+with open(tracked / f"run-{{run}}.wandb", "wb", buffering=0) as file:
+    file.write(written)
+
+    def tell(record):
+        before = len(written)
+        encoding.append(written, record)
+        file.write(written[before:])
+
+    tell(encoding.run(run))
+    for number in range({LINES}):
+        print(f"line {{number}}", flush=True)
+        tell(encoding.history(number, {{"loss": 1 / (number + 1)}}))
+        time.sleep(0.005)
+    code = int(os.environ.get("CODE", "0"))
+    tell(encoding.exit_record(code))
 with open(f"{{marks}}/{{run}}.ended", "a") as file:
     file.write(attempt + "\\n")
-sys.exit(int(os.environ.get("CODE", "0")))
+sys.exit(code)
 """
 
 
@@ -54,6 +77,7 @@ class World:
         for place in (self.folder, self.repository):
             place.mkdir()
             (place / "job.py").write_text(JOB)
+            shutil.copy(encoding.__file__, place)
             (place / "requirements.txt").write_text(f"# nothing is needed by {place.name}\n")
         self._git("init", "-q", "-b", "main")
         self._git("add", ".")
@@ -80,7 +104,7 @@ class World:
 
     def launch(self, *words, fault="", cwd=None):
         """Launch and return the acknowledged id; None when the caller was killed before that."""
-        done = self.cli("launch", *words, "--json", fault=fault, cwd=cwd)
+        done = self.cli("launch", "--json", *words, fault=fault, cwd=cwd)
         if done.returncode == KILLED:
             return None
         assert done.returncode == 0, done.stderr.decode()
@@ -88,14 +112,15 @@ class World:
 
     def start_agent(self, fault=""):
         """Start a headless agent in a session of its own."""
-        agent = subprocess.Popen(
-            [sys.executable, "-m", "launch_tui", "--agent-only"],
-            env=self.environment(fault),
-            stdin=subprocess.DEVNULL,
-            stdout=(self.root / "agent.out").open("ab"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with (self.root / "agent.out").open("ab") as output:
+            agent = subprocess.Popen(
+                [sys.executable, "-m", "launch_tui", "--agent-only"],
+                env=self.environment(fault),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         self.agents.append(agent)
         return agent
 
@@ -132,6 +157,14 @@ class World:
     def log(self, run, attempt):
         return (self.home / "runs" / run / str(attempt) / "output.log").read_bytes()
 
+    def steps(self, run):
+        """Return the steps of the metric that the run's jobs logged, as they were stored."""
+        path = self.home / "runs" / run / "metrics.db"
+        if not path.exists():
+            return []
+        with SeriesReader(path) as series:
+            return [step for step, _ in series.points("loss")]
+
     def processes(self):
         """Return the pids of all processes that belong to a run of this data directory."""
         found = []
@@ -150,10 +183,8 @@ class World:
         for agent in self.agents:
             self.kill(agent)
         for pid in self.processes():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     def _mark(self, run, kind):
         path = self.marks / f"{run}.{kind}"
