@@ -298,7 +298,16 @@ class LaunchApp(App[Leave]):
 
     def action_app_launch(self, job: str = "") -> None:
         """Open the launch form, on a job if one is named."""
-        self.push_screen(_named("screens.launch_form", "LaunchForm")(job=job))
+        self.open_form(job=job)
+
+    def open_form(self, *, job: str = "", rerun: str = "") -> None:
+        """Open the launch form.
+
+        Args:
+            job: The job it begins with.
+            rerun: A run whose values it begins with.
+        """
+        self.push_screen(_named("screens.launch_form", "LaunchForm")(job=job, rerun=rerun))
 
     def action_app_zoom(self) -> None:
         """Give the focused pane the whole screen, or take it back."""

@@ -21,6 +21,7 @@ SCOPES: dict[str, str] = {
     "list": "In every list",
     "runs": "Runs",
     "run": "One run",
+    "tabs": "Tabs of a run",
     "log": "Log and build log",
     "metrics": "Metrics",
     "jobs": "Jobs",
@@ -116,9 +117,9 @@ ACTIONS: tuple[Action, ...] = (
            help="Edit a waiting run in $EDITOR", palette="run: edit"),
     Action(id="run.delete", keys="D", label="delete", scope="run", dangerous=True,
            help="Forget a run that has ended, with its files; asks", palette="run: delete…"),
-    Action(id="run.previous_tab", keys="left_square_bracket,h,left", label="tab", scope="run",
+    Action(id="tabs.previous", keys="left_square_bracket,h,left", label="tab", scope="tabs",
            help="Show the tab before"),
-    Action(id="run.next_tab", keys="right_square_bracket,l,right", label="tab", scope="run",
+    Action(id="tabs.next", keys="right_square_bracket,l,right", label="tab", scope="tabs",
            help="Show the next tab"),
 )  # fmt: skip
 

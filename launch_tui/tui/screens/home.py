@@ -2,22 +2,346 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Input
 
-from launch_tui.tui.screens.base import LaunchScreen
+from launch_tui.domain.text import printable
+from launch_tui.errors import UsageError
+from launch_tui.tui import keys, rows
+from launch_tui.tui.glance import FAILED
+from launch_tui.tui.notes import Notes
+from launch_tui.tui.rows import LIVE, RunPages, RunRows, Wanted
+from launch_tui.tui.screens.run_actions import RunActions
+from launch_tui.tui.ui import ui
+from launch_tui.tui.widgets.job_list import JobList
+from launch_tui.tui.widgets.preview import Preview
+from launch_tui.tui.widgets.queue_list import QueueList
+from launch_tui.tui.widgets.side_list import SideList
+from launch_tui.tui.widgets.status_bar import StatusBar
+from launch_tui.tui.widgets.window_table import WindowTable
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.timer import Timer
+
+    from launch_tui.domain.run import Run, RunState
+    from launch_tui.tui.widgets.window_table import Cell
+
+PREVIEW_DELAY_S = 0.15
+"""The preview follows the cursor this late, so that holding ``j`` does not thrash."""
+TYPING_DELAY_S = 0.2
+FIND_AGAIN_S = 2.0
+"""A filter that reads every run looks again at most this often."""
+
+NOTHING_YET = """\
+Nothing here yet. Three things make a run:
+
+ a queue    where it runs      N  a new queue
+ a job      what runs          2  then A: from a folder or a git repository
+ a launch   with what inputs   n
+"""
 
 
-class HomeScreen(LaunchScreen):
-    """The runs."""
+class HomeScreen(RunActions):
+    """The runs, and what they come from."""
 
     MODE = "runs"
     SCOPES: ClassVar[tuple[str, ...]] = ("runs", "run", "list")
+    BINDINGS: ClassVar[list[BindingType]] = list(keys.bindings("runs", "run", "list"))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._preview_due: Timer | None = None
+        self._typing_due: Timer | None = None
+        self._previewed: tuple[Run | None, str] | None = None
+        self._found_at = 0.0
 
     def body(self) -> ComposeResult:
         """Compose what stands between the bars."""
-        yield Horizontal(id="home")
+        app = ui(self)
+        self._pages = RunPages(app.launch)
+        self._notes = Notes(app.launch)
+        self._rows = RunRows(self._pages, self._notes.of, self._cells)
+        with Horizontal(id="home"):
+            with Vertical(id="side"):
+                yield QueueList(id="queues", empty="none yet: N")
+                yield JobList(id="jobs", empty="none yet: 2, then A")
+            with Vertical(id="main"):
+                yield WindowTable(rows.COLUMNS, self._rows, id="runs", classes="pane")
+                yield Input(
+                    id="filter",
+                    compact=True,
+                    placeholder="words  state:failed  q:gpu  config.lr>1e-3",
+                )
+                yield Preview(id="preview")
+
+    def on_mount(self) -> None:
+        """Begin to follow what is live."""
+        super().on_mount()
+        app = ui(self)
+        table = self._table
+        table.ascii_only = app.ascii_only
+        self.query_one("#queues").border_title = "Queues"
+        self.query_one("#jobs").border_title = "Jobs"
+        for side in self.query(SideList):
+            side.pointer = ">" if app.ascii_only else "▸"
+        field = self.query_one("#filter", Input)
+        field.cursor_blink = False
+        table.focus()
+        app.pulse.frame.subscribe(self, lambda _: self._look_at_notes(), immediate=True)
+        app.theme_changed_signal.subscribe(self, lambda _: table.reload())
+
+    # What is shown
+
+    @property
+    def filter_in_force(self) -> str:
+        """What is restricted, for the status bar."""
+        return self._pages.wanted.in_force
+
+    def refresh_live(self) -> None:
+        """Ask the store again."""
+        app = ui(self)
+        self._notes.outdate()
+        self._show_sides()
+        self._find_again()
+        self._table.reload()
+        self._look_at_notes()
+        self._table.empty = self._why_empty()
+        self._show_title()
+        self._show_preview()
+        app.refresh_bindings()
+
+    def refresh_ages(self) -> None:
+        """Draw the ages anew."""
+        self._table.reload()
+
+    def chosen_runs(self) -> list[str]:
+        """Return the marked runs, else the one under the cursor."""
+        return self._table.chosen
+
+    def runs_done(self) -> None:
+        """Unmark what was acted on."""
+        if self._table.marks:
+            self._table.mark(())
+
+    def show_failures(self) -> None:
+        """Show only failures."""
+        self._want(Wanted(states=FAILED, live_first=self._pages.wanted.live_first))
+
+    def go_to(self, run_id: str) -> None:
+        """Put the cursor on a run, dropping the filter if it hides it."""
+        if not self._table.select(run_id):
+            self._want(Wanted())
+            self._table.reload()
+            self._table.select(run_id)
+        self._table.focus()
+
+    @property
+    def _table(self) -> WindowTable:
+        return self.query_one("#runs", WindowTable)
+
+    def _cells(self, run: Run, note: str) -> tuple[Cell, ...]:
+        app = ui(self)
+        return rows.cells(run, note, app.clock(), app.current_theme, ascii_only=app.ascii_only)
+
+    def _show_sides(self) -> None:
+        app = ui(self)
+        wanted = self._pages.wanted
+        self.query_one("#queues", QueueList).show_glance(app.glance, wanted.queue)
+        self.query_one("#jobs", JobList).show_jobs(app.launch.jobs.list(), wanted.job)
+
+    def _show_title(self) -> None:
+        parts = ["Runs"]
+        if self._table.row_count:
+            parts.append(f"{self._table.row_count:,}")
+        if self._table.marks:
+            parts.append(f"{len(self._table.marks):,} marked")
+        if self._pages.wanted.live_first:
+            parts.append("live first")
+        self._table.border_title = Content("  ".join(parts))
+        self._table.border_subtitle = Content(printable(self.filter_in_force))
+
+    def _why_empty(self) -> str:
+        total = ui(self).glance.total
+        if not total:
+            return NOTHING_YET
+        wanted = self._pages.wanted
+        if wanted.rest and self._pages.found is None:
+            return "looking …"
+        return f"Filter {printable(wanted.in_force)} hides {total:,} runs  esc"
+
+    def _look_at_notes(self) -> None:
+        """Ask for the notes of the rows in view, a few milliseconds' worth."""
+        if not self.is_current:
+            return
+        table = self._table
+        in_view = [self._rows.seen[key] for key in table.keys_in_view if key in self._rows.seen]
+        if self._notes.look(in_view):
+            table.reload()
+            self._show_preview()
+
+    # The preview
+
+    def on_window_table_row_highlighted(self, event: WindowTable.RowHighlighted) -> None:
+        """Follow the cursor, a little later."""
+        event.stop()
+        if self._preview_due is not None:
+            self._preview_due.stop()
+        if self._previewed is None:
+            self._show_preview()
+        else:
+            self._preview_due = self.set_timer(PREVIEW_DELAY_S, self._show_preview)
+
+    def _show_preview(self) -> None:
+        preview = self.query_one("#preview", Preview)
+        if not preview.display:
+            return
+        key = self._table.cursor_key
+        run = self._rows.seen.get(key) if key is not None else None
+        shown = (run, self._notes.of(run) if run is not None else "")
+        if shown != self._previewed:
+            self._previewed = shown
+            preview.show_run(*shown)
+
+    def on_resize(self) -> None:
+        """Show the preview again where there is room for it now."""
+        self._previewed = None
+        self.call_after_refresh(self._show_preview)
+
+    # Choosing what is shown
+
+    def on_side_list_chosen(self, event: QueueList.Chosen) -> None:
+        """Show the runs of a queue or of a job; choosing it again shows all."""
+        event.stop()
+        wanted = self._pages.wanted
+        if event.side_list.id == "queues":
+            queue = "" if event.key == wanted.queue else event.key
+            self._want(replace(wanted, queue=queue, text="", rest=""))
+        else:
+            job = "" if event.key == wanted.job else event.key
+            self._want(replace(wanted, job=job, text="", rest=""))
+        self._table.focus()
+
+    def on_window_table_row_opened(self, event: WindowTable.RowOpened) -> None:
+        """Open a run."""
+        event.stop()
+        from launch_tui.tui.screens.run import RunScreen
+
+        if event.key is not None:
+            self.app.push_screen(RunScreen(event.key))
+
+    def on_window_table_marks_changed(self, event: WindowTable.MarksChanged) -> None:
+        """Say how many are marked."""
+        event.stop()
+        self._show_title()
+
+    def action_list_filter(self) -> None:
+        """Type a filter."""
+        field = self.query_one("#filter", Input)
+        field.add_class("-open")
+        field.value = self._pages.wanted.text
+        field.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while it is being typed, a little later."""
+        event.stop()
+        if self._typing_due is not None:
+            self._typing_due.stop()
+        self._typing_due = self.set_timer(TYPING_DELAY_S, self._filter_as_typed)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go back to the runs."""
+        event.stop()
+        self._filter_as_typed()
+        self._close_filter()
+
+    def action_runs_all(self) -> None:
+        """Show only runs that wait or run, or all."""
+        self._toggle_states(LIVE)
+
+    def action_runs_failures(self) -> None:
+        """Show only failures, or all."""
+        self._toggle_states(FAILED)
+
+    def action_runs_sort(self) -> None:
+        """Show the newest first, or what is live first."""
+        wanted = self._pages.wanted
+        self._want(replace(wanted, live_first=not wanted.live_first))
+
+    def action_runs_mark(self) -> None:
+        """Mark the run under the cursor."""
+        self._table.action_mark()
+
+    def action_runs_mark_all(self) -> None:
+        """Mark all runs in view, or none."""
+        shown = [] if self._table.marks else list(self._rows.seen)
+        self._table.mark(shown)
+
+    def action_list_open(self) -> None:
+        """Open the run under the cursor."""
+        self._table.action_open()
+
+    def action_app_back(self) -> None:
+        """Close the filter's line, then clear the filter."""
+        if self.query_one("#filter").has_class("-open"):
+            self._close_filter()
+        elif self._table.marks:
+            self._table.mark(())
+        elif self._pages.wanted.in_force:
+            self._want(Wanted(live_first=self._pages.wanted.live_first))
+        self._table.focus()
+
+    def _toggle_states(self, states: tuple[RunState, ...]) -> None:
+        wanted = self._pages.wanted
+        chosen = () if wanted.states == states else states
+        self._want(replace(wanted, states=chosen, text="", rest=""))
+
+    def _filter_as_typed(self) -> None:
+        app = ui(self)
+        text = self.query_one("#filter", Input).value
+        if text.strip() == self._pages.wanted.text:
+            return
+        queues = [queue.name for queue in app.glance.queues]
+        jobs = [job.name for job in app.launch.jobs.list()]
+        try:
+            wanted = rows.understand(self._pages.wanted, text, queues, jobs)
+        except UsageError as error:
+            self._table.border_subtitle = Content(printable(error.problem))
+            return
+        self._want(wanted)
+
+    def _close_filter(self) -> None:
+        self.query_one("#filter").remove_class("-open")
+        self._table.focus()
+
+    def _want(self, wanted: Wanted) -> None:
+        """Show other runs."""
+        self._pages.wanted = wanted
+        self._pages.found = None
+        self._found_at = 0.0
+        self._table.action_go(0)
+        self.refresh_live()
+        self.query_one("#status", StatusBar).renew()
+
+    def _find_again(self) -> None:
+        """Have a thread look for what SQL cannot find, at most every two seconds."""
+        app = ui(self)
+        wanted = self._pages.wanted
+        now = app.clock()
+        if not wanted.rest or now - self._found_at < FIND_AGAIN_S:
+            return
+        self._found_at = now
+
+        def found(ids: list[str]) -> None:
+            if self._pages.wanted == wanted:
+                self._pages.found = ids
+                self._table.reload()
+                self._table.empty = self._why_empty()
+                self._show_title()
+
+        app.act(lambda launch: rows.find(launch, wanted, now), found, group="filter")

@@ -255,6 +255,11 @@ class WindowTable(ScrollView, can_focus=True):
             return sorted(self.marks)
         return [self._cursor_key] if self._cursor_key is not None else []
 
+    @property
+    def keys_in_view(self) -> list[str]:
+        """The keys of the rows that are on the screen."""
+        return [row.key for at in self._in_view() if (row := self._row(at)) is not None]
+
     def reload(self) -> None:
         """Ask again for what is in view; draw only the lines that changed."""
         before = {at: self._row(at) for at in self._in_view() if at // PAGE in self._pages}

@@ -1,0 +1,116 @@
+"""The tabs of a run that are text: its config with all that decides it, and what happened to it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from textual.content import Content
+
+from launch_tui.domain.environment import looks_secret
+from launch_tui.domain.job import CodeSource, GitSource
+from launch_tui.domain.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from launch_tui.domain.run import Run
+    from launch_tui.domain.spec import RunSpec
+    from launch_tui.store.read import Event
+
+MASK = "••••"
+LONGEST = 400
+"""Characters of a value that are shown; the whole is one copy away."""
+
+Pair = tuple[str, str]
+
+
+def config_page(run: Run, spec: RunSpec) -> Content:
+    """Return config, summary, command, source and environment; values of secrets are masked."""
+    sections: list[tuple[str, list[Pair]]] = [
+        ("Config", list(flattened(run.config))),
+        ("Summary", [p for p in flattened(run.summary) if not p[0].startswith("_wandb")]),
+        ("Launch", _launch(run, spec)),
+        ("Environment set by the launch", _set_by_launch(spec)),
+        ("Environment captured at the launch", [(k, v) for k, v in spec.captured.items()]),
+    ]
+    shown = [_section(title, pairs) for title, pairs in sections if pairs]
+    return Content("\n\n").join(shown)
+
+
+def events_page(events: Sequence[Event], width: int) -> Content:
+    """Return one line for each event: when, what became of it, who, and what was said."""
+    if not events:
+        return Content("Nothing has happened yet")
+    lines = []
+    for event in events:
+        when = datetime.fromisoformat(event.at).astimezone().strftime("%m-%d %H:%M:%S")
+        actor = printable(event.actor.split(":")[0])
+        lines.append(
+            Content.assemble(
+                (f"{when}  ", "$text-muted"),
+                (f"{event.state or '':<10}", "bold"),
+                printable(event.message),
+                (f"  {actor}" if width > 60 else "", "$text-muted"),
+            )
+        )
+    return Content("\n").join(lines)
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[Pair]:
+    """Yield dotted keys and their values as text."""
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and value:
+            yield from flattened(value, f"{name}.")
+        else:
+            yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _launch(run: Run, spec: RunSpec) -> list[Pair]:
+    environment = spec.environment
+    pairs = [
+        ("command", shlex.join(spec.command)),
+        ("source", _source(spec)),
+        ("python", " ".join(filter(None, (environment.mode, environment.python_version,
+                                          environment.interpreter)))),
+        ("directory", run.directory),
+        ("tracking", spec.tracking),
+        ("links", ", ".join(spec.links)),
+        ("tags", ", ".join(run.tags)),
+        ("note", run.note),
+        ("created", run.created_at),
+        ("started", run.started_at or ""),
+        ("ended", run.ended_at or ""),
+    ]  # fmt: skip
+    return [(name, value) for name, value in pairs if value]
+
+
+def _source(spec: RunSpec) -> str:
+    source = spec.source
+    if spec.in_place:
+        return f"{spec.in_place}, in place"
+    if isinstance(source, GitSource):
+        ref = f" ({source.ref})" if source.ref else ""
+        return f"{source.url} at {source.commit[:12]}{ref}"
+    if isinstance(source, CodeSource):
+        return f"{source.path}, snapshot {source.digest[:12]}, {source.files} files"
+    return source.image
+
+
+def _set_by_launch(spec: RunSpec) -> list[Pair]:
+    pairs = [(k, MASK if looks_secret(k) else v) for k, v in spec.setenv.items()]
+    pairs += [(name, f"{MASK}  of the agent's environment") for name in spec.pass_env]
+    return pairs + [(name, f"{MASK}  secret") for name in spec.secrets]
+
+
+def _section(title: str, pairs: Iterable[Pair]) -> Content:
+    shown = [(printable(name), printable(value[:LONGEST])) for name, value in pairs]
+    width = min(max(len(name) for name, _ in shown), 40)
+    lines = [Content.styled(title, "bold $primary")]
+    lines += [
+        Content.assemble((f"  {name:<{width}}  ", "$text-muted"), value) for name, value in shown
+    ]
+    return Content("\n").join(lines)

@@ -1,0 +1,74 @@
+"""The live log of the run under the cursor, and beside it, where there is room, its charts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.containers import Horizontal
+from textual.content import Content
+
+from launch_tui.domain.run import WAITING, Run, RunState
+from launch_tui.domain.text import printable
+from launch_tui.tui.ui import ui
+from launch_tui.tui.widgets.charts import Charts
+from launch_tui.tui.widgets.log_view import LogView
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.app import ComposeResult
+
+CHARTS = 2
+
+
+class Preview(Horizontal):
+    """Follows one run. What the log shows is the build's while the run is being built."""
+
+    SCOPES = ("log",)
+
+    def compose(self) -> ComposeResult:
+        """Compose the parts."""
+        yield LogView(id="preview-log", classes="pane", empty="No run")
+        yield Charts(CHARTS, id="preview-charts")
+
+    def on_mount(self) -> None:
+        """Look at the file at every frame."""
+        log = self.query_one("#preview-log", LogView)
+        log.ascii_only = ui(self).ascii_only
+        ui(self).pulse.frame.subscribe(self, lambda _: log.tick(), immediate=True)
+
+    def show_run(self, run: Run | None, note: str) -> None:
+        """Show a run; called again when something about it has changed."""
+        log = self.query_one("#preview-log", LogView)
+        charts = self.query_one("#preview-charts", Charts)
+        if run is None:
+            log.source, log.empty = None, "No run"
+            log.border_title = Content("Log")
+            charts.follow(None)
+            return
+        path, build = shown_log(self, run)
+        log.empty = why_empty(run, note)
+        log.source = path
+        log.border_title = Content(f"{'Build' if build else 'Log'}  {run.id}")
+        log.refresh()
+        charts.follow(run.id)
+
+
+def shown_log(widget: Preview, run: Run) -> tuple[Path, bool]:
+    """Return the log worth seeing of a run, and whether it is the build's."""
+    runs = ui(widget).launch.runs
+    build = run.state in (RunState.SOURCING, RunState.BUILDING) or (
+        run.state is RunState.FAILED and run.phase == "build"
+    )
+    return runs.log_path(run.id, build=build), build
+
+
+def why_empty(run: Run, note: str) -> str:
+    """Return what to say where a run has written nothing."""
+    if run.state in WAITING:
+        return printable(f"Has not started: {note or run.state}")
+    if run.cause:
+        return printable(
+            f"{run.state}: {run.cause}" + (f". {run.next_step}" if run.next_step else "")
+        )
+    return "No output yet"
