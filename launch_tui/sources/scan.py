@@ -12,9 +12,10 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from launch_tui.errors import UsageError
+from launch_tui.sources.levels import Level, Levels, deeper, is_ignored, verdict
 from launch_tui.sources.stat_cache import FolderRules, StatCache, State, state_of
 from launch_tui.sources.work_tree import (
     OuterRules,
@@ -25,9 +26,6 @@ from launch_tui.sources.work_tree import (
     tracked_files,
     tracked_though_ignored,
 )
-
-if TYPE_CHECKING:
-    from launch_tui.sources.ignore import IgnoreFile
 
 NEVER = frozenset(
     {
@@ -89,31 +87,6 @@ def scan(
     return _Scanner(folder, cache, give_up_at, name, leave_out).run()
 
 
-class _Level:
-    """An ignore file and how to make a path relative to where it applies.
-
-    The rules are read when they are first asked, which in an unchanged folder is never.
-    """
-
-    __slots__ = ("_cut", "_lead", "_rules", "_text")
-
-    def __init__(self, text: bytes, lead: bytes = b"", cut: int = 0) -> None:
-        self._text = text
-        self._lead = lead
-        self._cut = cut
-        self._rules: IgnoreFile | None = None
-
-    def verdict(self, path: bytes, is_directory: bool) -> bool | None:
-        if self._rules is None:
-            from launch_tui.sources.ignore import IgnoreFile
-
-            self._rules = IgnoreFile(self._text)
-        return self._rules.verdict(self._lead + path[self._cut :], is_directory)
-
-
-_Levels = tuple[_Level, ...]
-
-
 class _Place(NamedTuple):
     """A directory to look into, with the rules that hold in it, the first to be asked first.
 
@@ -122,8 +95,8 @@ class _Place(NamedTuple):
     """
 
     path: str
-    git: _Levels
-    launch: _Levels
+    git: Levels
+    launch: Levels
     same: bool
     partly: bool = False
 
@@ -143,7 +116,7 @@ class _Scanner:
     def run(self) -> Scan:
         found = self._found
         outer, same = self._outside()
-        git = tuple(_Level(rules.text, rules.lead) for rules in outer)
+        git = tuple(Level(rules.text, rules.lead) for rules in outer)
         waiting = [_Place("", git, (), same)]
         while waiting and found.complete:
             waiting.extend(self._visit(waiting.pop()))
@@ -164,7 +137,7 @@ class _Scanner:
         found.outer = [[rule.text.decode("latin-1"), os.fsdecode(rule.lead)] for rule in rules]
         found.index, found.tracked = index_state(tree), cache.tracked
         same = found.outer == cache.outer
-        found.apart = cache.apart if same else _is_ignored(rules)
+        found.apart = cache.apart if same else is_ignored(rules)
         if found.index != cache.index and cache.folders:
             same = sorted(self._tracked().files) == cache.tracked and same
         # A folder that the rules ignore as a whole was still named by the person: they do not
@@ -189,8 +162,8 @@ class _Scanner:
         cut = len(os.fsencode(place.path)) + 1 if place.path else 0
         inner = _Place(
             place.path,
-            _deeper(place.git, rules.gitignore, cut),
-            _deeper(place.launch, rules.launchignore, cut),
+            deeper(place.git, rules.gitignore, cut),
+            deeper(place.launch, rules.launchignore, cut),
             same,
             place.partly,
         )
@@ -260,12 +233,12 @@ class _Scanner:
         if name == ".git":
             return False, False
         encoded = os.fsencode(path)
-        unwanted = _verdict(place.launch, encoded, is_directory)
+        unwanted = verdict(place.launch, encoded, is_directory)
         if unwanted is not None:
             return not unwanted, False
         if self._is_never(path, name, is_directory or is_link):
             return False, False
-        if not (place.partly or _verdict(place.git, encoded, is_directory)):
+        if not (place.partly or verdict(place.git, encoded, is_directory)):
             return True, False
         tracked = self._tracked()
         is_tracked = path in (tracked.folders if is_directory else tracked.files)
@@ -281,7 +254,7 @@ class _Scanner:
     def _is_environment(self, place: _Place, entries: list[os.DirEntry[str]]) -> bool:
         if not any(entry.name in _ENVIRONMENT_MARKS for entry in entries):
             return False
-        return _verdict(place.launch, os.fsencode(place.path), True) is not False
+        return verdict(place.launch, os.fsencode(place.path), True) is not False
 
     def _tracked(self) -> Tracked:
         if self._fresh is None:
@@ -321,37 +294,3 @@ class _Scanner:
             return ""
         except OSError as error:
             raise UsageError(self._name, f"cannot read {entry.path}: {error.strerror}") from error
-
-
-def _deeper(levels: _Levels, text: str, cut: int) -> _Levels:
-    if not text:
-        return levels
-    return (_Level(text.encode("latin-1"), cut=cut), *levels)
-
-
-def _verdict(levels: _Levels, path: bytes, is_directory: bool) -> bool | None:
-    for level in levels:
-        verdict = level.verdict(path, is_directory)
-        if verdict is not None:
-            return verdict
-    return None
-
-
-def _is_ignored(rules: list[OuterRules]) -> bool:
-    """Whether the folder itself, or one above it in its work tree, is ignored."""
-    whole = max((rule.lead for rule in rules), key=len, default=b"").rstrip(b"/")
-    parts = whole.split(b"/") if whole else []
-    for count in range(1, len(parts) + 1):
-        levels = []
-        for rule in rules:
-            # A file further down than the directory in question has no say in it.
-            depth = len(parts) - rule.lead.count(b"/")
-            if depth < count:
-                levels.append(_Level(rule.text, cut=_length(parts[:depth])))
-        if _verdict(tuple(levels), b"/".join(parts[:count]), True):
-            return True
-    return False
-
-
-def _length(parts: list[bytes]) -> int:
-    return sum(len(part) + 1 for part in parts)

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +16,6 @@ from launch_tui.sources import stat_cache
 from launch_tui.sources.code import link_path, materialise, snapshot
 from launch_tui.store import blobs
 from launch_tui.store.artifacts import ArtifactStore
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Place:
@@ -393,7 +392,18 @@ def test_link_path_is_relative_to_the_folder(place, tmp_path):
             link_path(given, place.folder)
 
 
-def test_an_unreadable_file_is_named(place):
+@pytest.fixture
+def open_path():
+    """A directory that everybody may enter, unlike pytest's own."""
+    path = Path(tempfile.mkdtemp(prefix="launch_tui-test-"))
+    path.chmod(0o755)
+    yield path
+    path.chmod(0o700)
+    shutil.rmtree(path)
+
+
+def test_an_unreadable_file_is_named(open_path):
+    place = Place(open_path)
     place.write("train.py")
     place.write("secret.key").chmod(0)
     code = """
@@ -416,10 +426,6 @@ except UsageError as error:
     (place.root / "plain" / "x").write_text("x")
     (place.root / "own").mkdir()
     (place.root / "own").chmod(0o777)
-    for folder in place.root.parents:
-        if folder.stat().st_mode & 0o055 != 0o055:
-            folder.chmod(0o755)
-    place.root.chmod(0o755)
     done = subprocess.run(
         [sys.executable, "-c", code, str(place.root)], capture_output=True, text=True, check=False
     )

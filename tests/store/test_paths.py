@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -137,6 +139,7 @@ def as_nobody(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 CREATE = """
 import sys
+import tempfile
 from pathlib import Path
 from launch_tui.errors import StoreReadOnly
 from launch_tui.store.paths import Home
@@ -148,23 +151,27 @@ except StoreReadOnly as error:
 """
 
 
-def test_no_permission_is_said_with_the_path(tmp_path):
-    whole, new = tmp_path / "whole", tmp_path / "new"
+@pytest.fixture
+def open_path():
+    """A directory that everybody may enter, unlike pytest's own."""
+    path = Path(tempfile.mkdtemp(prefix="launch_tui-test-"))
+    path.chmod(0o755)
+    yield path
+    path.chmod(0o700)
+    shutil.rmtree(path)
+
+
+def test_no_permission_is_said_with_the_path(open_path):
+    whole, new = open_path / "whole", open_path / "new"
     Home(whole).create()
-    opened = [folder for folder in tmp_path.parents if folder.stat().st_mode & 0o055 != 0o055]
-    for folder in opened:
-        folder.chmod(0o755)
     whole.chmod(0o555)
-    tmp_path.chmod(0o555)
-    try:
-        for path in (new, whole):
-            done = as_nobody(CREATE, str(path))
-            assert done.stderr == ""
-            assert "no permission to write" in done.stdout
-            assert str(path) in done.stdout
-    finally:
-        for folder in (tmp_path, whole, *opened):
-            folder.chmod(0o700)
+    open_path.chmod(0o555)
+    for path in (new, whole):
+        done = as_nobody(CREATE, str(path))
+        assert done.stderr == ""
+        assert "no permission to write" in done.stdout
+        assert str(path) in done.stdout
+    whole.chmod(0o700)
 
 
 def test_errors_of_the_disk_are_told_apart():
