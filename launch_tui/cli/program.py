@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from launch_tui.cli.output import complain, prepare_streams
 from launch_tui.cli.parsing import UI_FLAGS, Globals, find_verb, parse, split_globals
-from launch_tui.errors import LaunchError, NotAvailable, UsageError
+from launch_tui.errors import LaunchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,7 +66,7 @@ def _run(words: list[str]) -> int:
         return print_help(given.rest)
     verb, rest = find_verb(given.rest)
     if verb is None:
-        _open_ui(rest, given)
+        return _open_ui(rest, given)
     module, _, function = verb.handler.rpartition(".")
     arguments = parse(verb, rest, given)
     handler: Callable[[Arguments], int] = getattr(
@@ -75,17 +75,15 @@ def _run(words: list[str]) -> int:
     return handler(arguments)
 
 
-def _open_ui(rest: list[str], given: Globals) -> NoReturn:
+def _open_ui(rest: list[str], given: Globals) -> int:
     for word in rest:
         if word not in UI_FLAGS:
             raise UsageError(word, "there is no such flag", allowed=", ".join(UI_FLAGS))
     if given.json:
         raise UsageError("--json", "goes with a verb", allowed="launch-tui VERB --json")
-    raise NotAvailable(
-        "launch-tui",
-        "the UI is not available yet; launch-tui --agent-only runs an agent, --help"
-        " lists the verbs",
-    )
+    from launch_tui.cli.ui import open_ui
+
+    return open_ui(given.home, read_only="--read-only" in rest, ascii_only="--ascii" in rest)
 
 
 def _failed(error: Exception, status: int, *, debug: bool, line: str = "") -> int:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.worker import Worker
 
+    from launch_tui.store.paths import Home
     from launch_tui.tui.screens.base import LaunchModal
 
 T = TypeVar("T")
@@ -122,7 +123,8 @@ class LaunchApp(App[Leave]):
         read_only: Grey out everything that would change something.
         ascii_only: Draw with ASCII alone.
         make_agent: Makes the agent that works inside this process, after the first paint; it is
-            given a function that takes each line the agent says. None for no agent.
+            given the data directory and a function that takes each line the agent says. None for
+            no agent.
         clock: Seconds since the epoch.
         host: The machine's name, as the top bar shows it.
 
@@ -148,7 +150,7 @@ class LaunchApp(App[Leave]):
         *,
         read_only: bool = False,
         ascii_only: bool = False,
-        make_agent: Callable[[Callable[[str], None]], AgentHandle] | None = None,
+        make_agent: Callable[[Home, Callable[[str], None]], AgentHandle] | None = None,
         clock: Callable[[], float] = time.time,
         host: str = "",
     ) -> None:
@@ -404,10 +406,10 @@ class LaunchApp(App[Leave]):
             self.run_worker(self._start_agent(self._make_agent), exit_on_error=False)
 
     async def _start_agent(
-        self, make_agent: Callable[[Callable[[str], None]], AgentHandle]
+        self, make_agent: Callable[[Home, Callable[[str], None]], AgentHandle]
     ) -> None:
         def make_and_start() -> AgentHandle:
-            agent = make_agent(self._hear)
+            agent = make_agent(self.home, self._hear)
             agent.start()
             return agent
 

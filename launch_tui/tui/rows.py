@@ -176,16 +176,27 @@ class RunPages:
         return runs
 
 
+_NARROW_NOTE = 14
+_WIDE_NOTE = 24
+_WIDE = 90
+
+
+def columns_for(width: int) -> tuple[Column, ...]:
+    """Return the columns of a table so wide: where there is room, the note gets more of it."""
+    note = _WIDE_NOTE if width >= _WIDE else _NARROW_NOTE
+    return (*COLUMNS[:-1], replace(COLUMNS[-1], width=note))
+
+
 COLUMNS = (
     Column(key="glyph", label="", width=1),
     Column(key="run", label="RUN", width=8, whole=True),
-    Column(key="job", label="JOB", width=16, rank=1),
+    Column(key="job", label="JOB", width=14, rank=1),
     Column(key="state", label="STATE", width=9),
     Column(key="queue", label="QUEUE", width=9, rank=4),
     Column(key="on", label="ON", width=7, rank=5),
     Column(key="age", label="AGE", width=4, rank=2, right=True),
     Column(key="time", label="TIME", width=7, rank=3, right=True),
-    Column(key="note", label="NOTE", width=12, flexible=True),
+    Column(key="note", label="NOTE", width=_NARROW_NOTE, flexible=True),
 )
 
 

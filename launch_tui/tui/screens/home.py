@@ -211,7 +211,13 @@ class HomeScreen(RunActions):
     def on_resize(self) -> None:
         """Show the preview again where there is room for it now."""
         self._previewed = None
-        self.call_after_refresh(self._show_preview)
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        columns = rows.columns_for(self._table.size.width)
+        if columns != self._table.columns:
+            self._table.columns = columns
+        self._show_preview()
 
     # Choosing what is shown
 
