@@ -152,7 +152,7 @@ class Jobs:
         return Created(job=saved.job, outcome=saved.outcome, warnings=_uncommitted(resolved))
 
     def _create_code(self, request: JobRequest) -> Created:
-        from launch_tui.sources.code import snapshot
+        from launch_tui.sources.code import link_path, snapshot
 
         folder = Path(request.place)
         taken = snapshot(
@@ -162,6 +162,7 @@ class Jobs:
             cache_dir=self._db.home.artifacts / "cache",
         )
         resolved = folder.resolve()
+        request = replace(request, links=tuple(link_path(x, resolved) for x in request.links))
 
         def has_file(path: str) -> bool:
             return (resolved / path).is_file()

@@ -122,6 +122,7 @@ class Launcher:
             spec = replace(spec, command=_command(changes.entry_point))
         spec = replace(
             spec,
+            entity=changes.entity or spec.entity,
             setenv={**spec.setenv, **changes.setenv},
             pass_env=tuple(dict.fromkeys((*spec.pass_env, *changes.pass_env))),
             secrets=tuple(dict.fromkeys((*spec.secrets, *changes.secrets))),
@@ -205,7 +206,7 @@ class Launcher:
             command=command,
             environment=job.environment,
             tracking=job.tracking,
-            links=tuple(dict.fromkeys((*job.links, *request.links))),
+            links=tuple(dict.fromkeys((*job.links, *_links(job, request.links)))),
             **_who_and_where(request),
         )
 
@@ -213,6 +214,8 @@ class Launcher:
         folder = Path(request.in_place).resolve()
         if not folder.is_dir():
             raise UsageError("--in-place", f"{request.in_place} is not a folder")
+        if request.links:
+            raise UsageError("--link", "--in-place runs in the folder itself, with all it has")
         if not request.entry_point:
             raise UsageError("--in-place", "no command is given", allowed="-- COMMAND or -E")
         environment = resolve_environment(
@@ -333,6 +336,18 @@ def _command(entry_point: str | Sequence[str]) -> tuple[str, ...]:
     from launch_tui.sources.entry_point import resolve_entry_point
 
     return resolve_entry_point(entry_point, lambda _: True)
+
+
+def _links(job: JobVersion, links: Sequence[str]) -> list[str]:
+    """Return what ``--link`` adds to a launch, as paths relative to the job's folder."""
+    if not links:
+        return []
+    if not isinstance(job.source, CodeSource):
+        raise UsageError("--link", f"{job.name!r} has no folder here", allowed="with a code job")
+    from launch_tui.sources.code import link_path
+
+    folder = Path(job.source.path)
+    return [link_path(link, folder) for link in links]
 
 
 def _who_and_where(request: LaunchRequest) -> dict[str, Any]:
