@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     own = words[: words.index("--")] if "--" in words else words
     debug = "--debug" in own
     try:
-        status = _run(words)
+        status = _run([_as_text(word) for word in words])
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_stdout()
@@ -73,6 +73,16 @@ def _run(words: list[str]) -> int:
         import_module(f"launch_tui.cli.{module}"), function
     )
     return handler(arguments)
+
+
+def _as_text(word: str) -> str:
+    """Return a word as text, also where the locale could not decode it but UTF-8 can."""
+    if word.isascii() or word.isprintable():
+        return word
+    try:
+        return os.fsencode(word).decode("utf-8")
+    except UnicodeError:
+        raise UsageError(repr(os.fsencode(word)), "is not UTF-8 text") from None
 
 
 def _open_ui(rest: list[str], given: Globals) -> int:

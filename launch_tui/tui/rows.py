@@ -51,7 +51,7 @@ class Wanted:
     queue: str = ""
     job: str = ""
     states: tuple[RunState, ...] = ()
-    live_first: bool = False
+    live_first: bool = True
     text: str = ""
     rest: str = ""
 
@@ -142,9 +142,9 @@ class RunPages:
         for states in segments:
             if len(runs) == count:
                 break
-            size = self._count(states) if len(segments) > 1 else first + count
+            size = self._count(states) if self.wanted.live_first else first + count
             if first < size:
-                runs += self._list(states, count - len(runs), first)
+                runs += self._part(states, count - len(runs), first, size)
             first = max(first - size, 0)
         return runs
 
@@ -159,6 +159,15 @@ class RunPages:
     def _count(self, states: tuple[RunState, ...]) -> int:
         wanted = self.wanted
         return self._launch.runs.count(queue=wanted.queue, states=states, job=wanted.job)
+
+    def _part(
+        self, states: tuple[RunState, ...], limit: int, first: int, size: int
+    ) -> Sequence[Run]:
+        """Return a part of one segment; what waits comes in the order of the queue."""
+        if not self.wanted.live_first or not WAITING.issuperset(states or ENDED):
+            return self._list(states, limit, first)
+        end = min(first + limit, size)
+        return list(reversed(self._list(states, end - first, size - end)))
 
     def _list(self, states: tuple[RunState, ...], limit: int, offset: int) -> Sequence[Run]:
         wanted = self.wanted

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.widgets import Input
 
 from launch_tui.domain.text import printable
@@ -16,7 +15,7 @@ from launch_tui.tui.glance import FAILED
 from launch_tui.tui.notes import Notes
 from launch_tui.tui.rows import LIVE, RunPages, RunRows, Wanted
 from launch_tui.tui.screens.run_actions import RunActions
-from launch_tui.tui.ui import ui
+from launch_tui.tui.ui import entitle, ui
 from launch_tui.tui.widgets.job_list import JobList
 from launch_tui.tui.widgets.preview import Preview
 from launch_tui.tui.widgets.queue_list import QueueList
@@ -161,10 +160,9 @@ class HomeScreen(RunActions):
             parts.append(f"{self._table.row_count:,}")
         if self._table.marks:
             parts.append(f"{len(self._table.marks):,} marked")
-        if self._pages.wanted.live_first:
-            parts.append("live first")
-        self._table.border_title = Content("  ".join(parts))
-        self._table.border_subtitle = Content(printable(self.filter_in_force))
+        if not self._pages.wanted.live_first:
+            parts.append("newest first")
+        entitle(self._table, "  ".join(parts), self.filter_in_force)
 
     def _why_empty(self) -> str:
         total = ui(self).glance.total
@@ -317,7 +315,7 @@ class HomeScreen(RunActions):
         try:
             wanted = rows.understand(self._pages.wanted, text, queues, jobs)
         except UsageError as error:
-            self._table.border_subtitle = Content(printable(error.problem))
+            entitle(self._table, "Runs", error.problem)
             return
         self._want(wanted)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.containers import Horizontal
-from textual.content import Content
 
 from launch_tui.domain.run import WAITING, Run, RunState
 from launch_tui.domain.text import printable
-from launch_tui.tui.ui import ui
+from launch_tui.tui.ui import entitle, ui
 from launch_tui.tui.widgets.charts import Charts
 from launch_tui.tui.widgets.log_view import LogView
 
@@ -43,14 +42,15 @@ class Preview(Horizontal):
         charts = self.query_one("#preview-charts", Charts)
         if run is None:
             log.source, log.empty = None, "No run"
-            log.border_title = Content("Log")
+            entitle(log, "Log")
             charts.follow(None)
             return
         path, build = shown_log(self, run)
         log.empty = why_empty(run, note)
         log.source = path
-        log.border_title = Content(f"{'Build' if build else 'Log'}  {run.id}")
-        log.refresh()
+        entitle(log, f"{'Build' if build else 'Log'}  {run.id}")
+        if not log.line_count:
+            log.refresh()
         charts.follow(run.id)
 
 
