@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.cli.documents import is_text
 from launch_tui.cli.launch import hint, resolved
 from launch_tui.cli.output import line, notes, print_json
 from launch_tui.cli.parsing import nearest
@@ -73,6 +74,8 @@ def _object(text: str, at: int) -> dict[str, Any]:
         raise _wrong(at, f"no JSON: {error}") from None
     if not isinstance(values, dict):
         raise _wrong(at, "no JSON object", allowed=", ".join(_KEYS))
+    if "\\u" in text and not is_text(values):
+        raise _wrong(at, "holds half a character (a lone surrogate)")
     return values
 
 

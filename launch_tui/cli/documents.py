@@ -53,6 +53,8 @@ def read_object(given: str, *, field: str) -> dict[str, Any]:
     document = parse_document(text, where=where, field=field)
     if document is None:
         return {}
+    if "\\u" in text and not is_text(document):
+        raise UsageError(field, f"{where} holds half a character (a lone surrogate)")
     if not isinstance(document, dict):
         raise UsageError(field, f"{where} is no object", allowed="keys with values")
     return document
@@ -74,6 +76,15 @@ def parse_document(text: str, *, where: str, field: str) -> Any:  # noqa: ANN401
             # JSON with a comment or a trailing comma is YAML; where it is not, JSON says it better.
             return _parse_yaml(text, where=where, field=field, instead=str(error))
     return _parse_yaml(text, where=where, field=field)
+
+
+def is_text(value: Any) -> bool:  # noqa: ANN401
+    """Say whether every text in a value is whole: JSON can write half a character."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def dump_yaml(values: dict[str, Any]) -> str:
@@ -105,7 +116,7 @@ def _parse_yaml(text: str, *, where: str, field: str, instead: str = "") -> Any:
     import yaml
 
     try:
-        value = yaml.load(text, Loader=_loader())
+        return _with_text_keys(yaml.load(text, Loader=_loader()))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         at = f" (line {mark.line + 1})" if mark else ""
@@ -113,7 +124,6 @@ def _parse_yaml(text: str, *, where: str, field: str, instead: str = "") -> Any:
         raise UsageError(
             field, f"{where} cannot be read: {problem}{'' if instead else at}"
         ) from None
-    return _with_text_keys(value)
 
 
 def _with_text_keys(value: Any) -> Any:  # noqa: ANN401
@@ -152,6 +162,13 @@ def _dumper() -> type[yaml.SafeDumper]:
             return True
 
     loader = _loader()
+
+    def represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        # Quoted, PyYAML escapes what it would otherwise write raw and read back as a line break.
+        style = None if text.isprintable() else '"'
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, represent_text)
     Dumper.yaml_implicit_resolvers = loader.yaml_implicit_resolvers
     return Dumper
 

@@ -82,7 +82,7 @@ def _as_text(word: str) -> str:
     try:
         return os.fsencode(word).decode("utf-8")
     except UnicodeError:
-        raise UsageError(repr(os.fsencode(word)), "is not UTF-8 text") from None
+        raise UsageError(ascii(word), "is not UTF-8 text") from None
 
 
 def _open_ui(rest: list[str], given: Globals) -> int:

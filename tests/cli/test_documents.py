@@ -1,0 +1,105 @@
+"""JSON and YAML that a person gives."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from launch_tui.cli.documents import dump_yaml, parse_document, read_config, read_object
+from launch_tui.errors import UsageError
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_yaml_numbers_are_numbers_and_dates_are_text(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("lr: 3e-4\nsmall: 1e-05\nday: 2024-01-02\nn: 3\nyes_: true\n1: one\nt: 1.5e3\n")
+    assert read_object(str(path), field="-c") == {
+        "lr": 3e-4, "small": 1e-05, "day": "2024-01-02", "n": 3, "yes_": True, "1": "one",
+        "t": 1500.0,
+    }  # fmt: skip
+
+
+def test_text_file_and_stdin(tmp_path, monkeypatch):
+    path = tmp_path / "c.json"
+    path.write_text('\ufeff{"a": 1}', encoding="utf-8")
+    assert read_object(str(path), field="-c") == {"a": 1}
+    assert read_object(' {"a": 1}', field="-c") == {"a": 1}
+    monkeypatch.setattr("sys.stdin", io.StringIO("a: 1"))
+    assert read_object("-", field="-c") == {"a": 1}
+    path.write_text("")
+    assert read_object(str(path), field="-c") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: [1", "line 1"),
+        ("a: b: c", "line 1"),
+        ('{"a": 1,, }', "line 1 column 9"),
+        ('{"a": 1', "delimiter"),
+        ("- 1\n- 2", "is no object"),
+        ("[1]", "is no object"),
+        ("just words", "is no object"),
+        ("a: &x [*x]", "cannot be read"),
+        ("{" * 100_000, "cannot be read"),
+        ('{"a":' * 100_000, "too deep"),
+        ("!!python/object:os.system x", "cannot be read"),
+    ],
+)
+def test_bad_text_is_named_with_its_place(tmp_path, text, says):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        read_object(str(path), field="-c")
+    assert says in str(caught.value)
+    assert str(caught.value).startswith("-c: ")
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "latin").write_bytes(b"a: \xe9")
+    for given_, says in (
+        (str(tmp_path / "nothing.yaml"), "No such file"),
+        (str(tmp_path), "Is a directory"),
+        (str(tmp_path / "latin"), "not UTF-8"),
+        ("x\0y", "cannot read"),
+        ("x" * 5000, "File name too long"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            read_object(given_, field="-c")
+
+
+def test_the_shape_of_a_launch_spec():
+    plain = read_config('{"lr": 1, "overrides": {"lr": 2}}')
+    assert plain == {"overrides": {"run_config": {"lr": 1, "overrides": {"lr": 2}}}}
+    spec = '{"project": "p", "overrides": {"run_config": {"lr": 1}, "entry_point": ["a"]}}'
+    assert read_config(spec)["overrides"] == {"run_config": {"lr": 1}, "entry_point": ["a"]}
+    for bad in (
+        '{"overrides": {"args": ["x"]}}',
+        '{"overrides": {"run_config": {}}, "resource_args": {}}',
+        '{"overrides": {"run_config": 3}}',
+    ):
+        with pytest.raises(UsageError, match="-c: "):
+            read_config(bad)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.dictionaries(st.text(), VALUES, max_size=4))
+def test_what_is_written_for_an_editor_reads_back(values):
+    assert parse_document(f"# title\n{dump_yaml(values)}", where="it", field="x") == values
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=40))
+def test_any_text_is_read_or_refused(text):
+    try:
+        parse_document(text, where="it", field="x")
+    except UsageError as error:
+        assert error.field == "x"  # noqa: PT017
