@@ -219,12 +219,19 @@ def _named(kind: str) -> str:
 
 def _check_given(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     import jsonschema
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
 
-    validator = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
+    kind = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
     try:
-        problem = jsonschema.exceptions.best_match(validator(schema).iter_errors(config))
+        kind.check_schema(dict(schema))
+        # An empty registry: a reference to another machine must not be fetched.
+        validator = kind(schema, registry=Registry())
+        problem = jsonschema.exceptions.best_match(validator.iter_errors(config))
     except jsonschema.exceptions.SchemaError as error:
         raise UsageError("--schema", f"is no JSON Schema: {error.message}") from error
+    except Unresolvable as error:
+        raise UsageError("--schema", f"refers to what is not in it: {error.ref}") from error
     if problem is not None:
         raise _refusal(problem)
 

@@ -127,6 +127,8 @@ def _reading_mode(path: Path) -> str:
 
 def _known(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the file has our tables; False for an empty one."""
+    # Asked first: tables and marks are made in one transaction, perhaps at this very moment.
+    tables = connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application == APPLICATION_ID and version == VERSION:
@@ -135,7 +137,7 @@ def _known(connection: sqlite3.Connection, path: Path) -> bool:
         raise StoreTooNew(
             f"{path} was written by a newer launch_tui", next_step="upgrade launch_tui"
         )
-    if application or version or connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+    if tables or application:
         raise StoreCorrupt(f"{path} is not a file of metrics", next_step=_REBUILT)
     return False
 

@@ -24,6 +24,7 @@ LOG_TAIL = 256 * 1024
 """Bytes of the job's output that are searched for wandb's own words on where it wrote."""
 
 _RUN_FOLDER = re.compile(r"(?:offline-)?run-(\d{8}_\d{6})-(.+?)(?:-(\d+))?\Z")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CLOCK_SLACK_S = 2.0
 
 
@@ -63,7 +64,7 @@ def files_named_in_log(attempt: Attempt) -> list[Path]:
     try:
         with (attempt.directory / "output.log").open("rb") as log:
             log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_TAIL))
-            text = log.read(LOG_TAIL).decode("utf-8", "replace")
+            text = _COLOUR.sub("", log.read(LOG_TAIL).decode("utf-8", "replace"))
     except OSError:
         return []
     words = (

@@ -78,6 +78,8 @@ class WandbFile:
             return records
         used = self._scan(chunk, size, records)
         self._position += used
+        if not self._parts:
+            self.offset = self._position
         self.torn = bool(self._parts) or used < len(chunk)
         return records
 
