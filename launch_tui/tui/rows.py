@@ -253,18 +253,26 @@ def cells(run: Run, note: str, now: float, theme: Theme, *, ascii_only: bool) ->
         ascii_only: Whether to keep to ASCII.
     """
     look = state_style(run.state, theme)
-    dim = "dim" if run.state in ENDED else ""
+    weak = _weak(theme)
+    dim = weak if run.state in ENDED else ""
     return (
         Cell(glyph(run.state, ascii_only=ascii_only), look),
         Cell(run.id),
         Cell(title_of(run), dim),
         Cell(run.state, look),
         Cell(run.queue, dim),
-        Cell(_RESOURCES.get(run.resource, run.resource), "dim"),
-        Cell(age(now - seconds(run.created_at)), "dim"),
+        Cell(_RESOURCES.get(run.resource, run.resource), weak),
+        Cell(age(now - seconds(run.created_at)), weak),
         Cell(duration_of(run, now), dim),
         Cell(note, look if run.state in FAILED else dim),
     )
+
+
+def _weak(theme: Theme) -> str:
+    # A colour, not Rich's `dim`: that would stay on the cursor's row and be hard to read there.
+    if theme.ansi:
+        return "bright_black"
+    return "#9e9e9e" if theme.dark else "#6c6c6c"
 
 
 def title_of(run: Run) -> str:

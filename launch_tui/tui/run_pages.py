@@ -50,10 +50,10 @@ def events_page(events: Sequence[Event], width: int) -> Content:
         actor = printable(event.actor.split(":")[0])
         lines.append(
             Content.assemble(
-                (f"{when}  ", "$text-muted"),
+                (f"{when}  ", "$foreground 60%"),
                 (f"{event.state or '':<10}", "bold"),
                 printable(event.message),
-                (f"  {actor}" if width > 60 else "", "$text-muted"),
+                (f"  {actor}" if width > 60 else "", "$foreground 60%"),
             )
         )
     return Content("\n").join(lines)
@@ -111,6 +111,7 @@ def _section(title: str, pairs: Iterable[Pair]) -> Content:
     width = min(max(len(name) for name, _ in shown), 40)
     lines = [Content.styled(title, "bold $primary")]
     lines += [
-        Content.assemble((f"  {name:<{width}}  ", "$text-muted"), value) for name, value in shown
+        Content.assemble((f"  {name:<{width}}  ", "$foreground 60%"), value)
+        for name, value in shown
     ]
     return Content("\n").join(lines)

@@ -191,7 +191,7 @@ class RunScreen(RunActions):
             (f" {sign} {run.state}", look),
             (f"   {run.id}", "bold"),
             (f"   {printable(title_of(run))}", ""),
-            (f"  {run.version}", "$text-muted"),
+            (f"  {run.version}", "$foreground 60%"),
         ]
         right = [(f"{duration_of(run, app.clock())} ", "")] if run.started_at else []
         self.query_one("#run-head", Bar).show(left, right)
@@ -211,7 +211,7 @@ class RunScreen(RunActions):
             reason = self._reason(run)
             if reason and reason != run.state:
                 facts.insert(0, reason)
-        return [(f" {printable(fact)}  ", "$text-muted") for fact in facts]
+        return [(f" {printable(fact)}  ", "$foreground 60%") for fact in facts]
 
     def _reason(self, run: Run) -> str:
         try:
@@ -228,20 +228,20 @@ class RunScreen(RunActions):
             return
         box.set_class(run.state in FAILED, "-failed")
         phase = f"in {run.phase}: " if run.phase else ""
-        lines = [Content.assemble((phase, "$text-muted"), (printable(run.cause or ""), "bold"))]
+        lines = [Content.assemble((phase, "$foreground 60%"), (printable(run.cause or ""), "bold"))]
         if run.next_step:
-            lines.append(Content.assemble(("next: ", "$text-muted"), printable(run.next_step)))
+            lines.append(Content.assemble(("next: ", "$foreground 60%"), printable(run.next_step)))
         box.update(Content("\n").join(lines))
 
     def _show_tabs(self) -> None:
         parts: list[Part] = [(" ", "")]
         for tab, title in TABS:
             here = tab == self._tab
-            style = "bold $primary underline" if here else "$text-muted"
+            style = "bold $primary underline" if here else "$foreground 60%"
             parts.append((title, clickable(style, f"screen.show_tab('{tab}')")))
             parts.append(("   ", ""))
         first, last, total = self._charts
-        right = [(f"{first}-{last} of {total} ", "$text-muted")] if total > last else []
+        right = [(f"{first}-{last} of {total} ", "$foreground 60%")] if total > last else []
         self.query_one("#run-tabs", Bar).show(parts, right if self._tab == "metrics" else ())
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 Part = tuple[str, str]
 """Text and its style, such as ``("2 failed", "bold $error")``. The text must be printable."""
 
+Group = Part | list[Part]
+"""What is shown together or not at all."""
+
 
 class Bar(Widget, can_focus=False):
     """One line that is drawn again only when it differs; ``left`` is cut before ``right``."""
@@ -21,14 +24,15 @@ class Bar(Widget, can_focus=False):
     Bar { height: 1; }
     """
     ALLOW_SELECT = False
+    auto_links = False
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._left: tuple[Part, ...] = ()
+        self._left: tuple[Group, ...] = ()
         self._right: tuple[Part, ...] = ()
 
-    def show(self, left: Sequence[Part], right: Sequence[Part] = ()) -> None:
-        """Show other parts; whole parts of the left that do not fit are dropped from its end."""
+    def show(self, left: Sequence[Group], right: Sequence[Part] = ()) -> None:
+        """Show other parts; groups that do not fit are dropped from the left's end."""
         if (tuple(left), tuple(right)) != (self._left, self._right):
             self._left, self._right = tuple(left), tuple(right)
             self.refresh()
@@ -40,8 +44,9 @@ class Bar(Widget, can_focus=False):
         if right.cell_length > width // 2:
             right = Content("")
         left = Content("")
-        for text, style in self._left:
-            longer = left + Content.styled(text, style)
+        for group in self._left:
+            parts = group if isinstance(group, list) else [group]
+            longer = left + Content.assemble(*parts)
             if longer.cell_length > width - right.cell_length:
                 break
             left = longer

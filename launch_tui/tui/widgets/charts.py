@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LEAST_WIDTH = 34
 LEAST_HEIGHT = 9
+FLATTEST = 7
 READ_EVERY_FRAMES = 5
 SYSTEM = "system/"
 _HIDDEN = ("_step", "_runtime", "_timestamp", "_wandb")
@@ -39,7 +40,7 @@ class Charts(Container, can_focus=False):
 
     DEFAULT_CSS = """
     Charts { layout: grid; grid-gutter: 0; }
-    Charts > Chart { border: round $panel; height: 1fr; padding: 0 1; }
+    Charts > Chart { border: round $panel-lighten-2; height: 1fr; padding: 0 1; }
     """
 
     class Paged(Message):
@@ -85,7 +86,7 @@ class Charts(Container, can_focus=False):
             self._names = _names(reader, everything=not self._most) if reader else []
             shown = self._in_view()
             self._fit(max(len(shown), 1))
-            charts = list(self.query(Chart))
+            charts = [chart for chart in self.query(Chart) if chart.is_mounted]
             for chart, name in zip(charts, shown, strict=False):
                 self._draw(chart, name, reader)
             for chart in charts[len(shown) :]:
@@ -96,6 +97,7 @@ class Charts(Container, can_focus=False):
         finally:
             if reader is not None:
                 reader.close()
+        self.set_class(not self._names, "-empty")
         self._tell(len(shown) if self._names else 0)
 
     def turn(self, pages: int) -> None:
@@ -114,7 +116,9 @@ class Charts(Container, can_focus=False):
 
     def _tick(self) -> None:
         self._frames += 1
-        if self._frames % READ_EVERY_FRAMES or not self.is_on_screen:
+        # Without metrics it takes no room, but has to see the first ones come.
+        hidden = not (self.is_on_screen or self.has_class("-empty"))
+        if self._frames % READ_EVERY_FRAMES or hidden:
             return
         if self.screen.is_current and self._state() != self._seen:
             self.renew()
@@ -147,10 +151,10 @@ class Charts(Container, can_focus=False):
         return columns * rows
 
     def _shape(self) -> tuple[int, int]:
-        fitting = max(self.size.height // LEAST_HEIGHT, 1)
         if self._most:
-            return 1, min(self._most, fitting)
-        return max(self.size.width // LEAST_WIDTH, 1), fitting
+            return 1, max(min(self._most, self.size.height // FLATTEST), 1)
+        columns = max(self.size.width // LEAST_WIDTH, 1)
+        return columns, max(self.size.height // LEAST_HEIGHT, 1)
 
     def _in_view(self) -> list[str]:
         capacity = self._capacity()
@@ -173,6 +177,7 @@ class Charts(Container, can_focus=False):
             fresh.append(chart)
         if fresh:
             self.mount(*fresh)
+            self.call_after_refresh(self.renew)
 
     def _draw(self, chart: Chart, name: str, reader: SeriesReader | None) -> None:
         if reader is None:

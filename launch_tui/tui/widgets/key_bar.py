@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from launch_tui.tui import keys
 from launch_tui.tui.ui import ui
-from launch_tui.tui.widgets.bar import Bar, Part, clickable
+from launch_tui.tui.widgets.bar import Bar, Group, Part, clickable
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
@@ -26,15 +26,13 @@ class KeyBar(Bar):
         """Show the keys that act now."""
         actions = footer_actions(self.screen)
         palette = keys.BY_ID["app.palette"]
-        left: list[Part] = [(" ", "")]
-        for action in actions:
-            left += self._parts(action)
+        left: list[Group] = [(" ", ""), *(self._parts(action) for action in actions)]
         self.show(left, self._parts(palette))
 
     def _parts(self, action: Action) -> list[Part]:
         allowed = not (action.dangerous and ui(self).read_only)
         click = f"app.press('{action.keys.split(',')[0]}')" if allowed else "app.nothing()"
-        strong, weak = ("bold $primary", "$text-muted") if allowed else ("$panel", "$panel")
+        strong, weak = ("bold $primary", "$foreground 60%") if allowed else ("$panel", "$panel")
         return [
             (f"{action.key} ", clickable(strong, click)),
             (f"{action.label}   ", clickable(weak, click)),

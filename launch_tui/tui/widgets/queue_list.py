@@ -27,7 +27,7 @@ class QueueList(SideList):
 
     def show_glance(self, glance: Glance, chosen: str) -> None:
         """Show the queues as they are; ``chosen`` is the one whose runs are shown."""
-        paused = "||" if ui(self).ascii_only else "⏸"
+        paused = "||" if ui(self).ascii_only else "‖"
         rows = [SideRow("", "all", f"{glance.active + glance.waiting:,}")]
         rows += [queue_row(queue, paused) for queue in glance.queues]
         self.show_rows(rows, chosen)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from launch_tui.domain.text import printable
 from launch_tui.tui.ui import ui
-from launch_tui.tui.widgets.bar import Bar, Part, clickable
+from launch_tui.tui.widgets.bar import Bar, Group, Part, clickable
 
 if TYPE_CHECKING:
     from launch_tui.store.agents import AgentStatus
     from launch_tui.tui.glance import Glance
 
 SHOWN_QUEUES = 4
+ROOM_FOR_QUEUES = 110
 
 
 class StatusBar(Bar):
@@ -30,16 +31,20 @@ class StatusBar(Bar):
     def renew(self) -> None:
         """Show how things stand now."""
         app = ui(self)
-        parts: list[Part] = [(" ", "")]
-        for group in self._groups(app.glance):
-            if len(parts) > 1:
-                parts.append((" │ ", "$panel"))
-            parts += group
-        self.show(parts)
+        shown: list[Group] = [(" ", "")]
+        for number, group in enumerate(self._groups(app.glance)):
+            shown.append([*([(" │ ", "$panel-lighten-2")] if number else []), *group])
+        self.show(shown)
+
+    def on_resize(self) -> None:
+        """Say as much as there is room for."""
+        self.renew()
 
     def _groups(self, glance: Glance) -> list[list[Part]]:
         app = ui(self)
-        groups = [_agent(glance, ascii_only=app.ascii_only), _slots(glance), _runs(glance)]
+        groups = [_agent(glance, ascii_only=app.ascii_only), _runs(glance)]
+        if self.size.width >= ROOM_FOR_QUEUES:
+            groups.insert(1, _slots(glance))
         if filter_in_force := getattr(self.screen, "filter_in_force", ""):
             groups.append([(f"filter {printable(filter_in_force)}", "$accent")])
         if self._link:
@@ -59,13 +64,13 @@ def _agent(glance: Glance, *, ascii_only: bool) -> list[Part]:
     on, off = ("*", "-") if ascii_only else ("●", "○")
     agent = glance.agent
     if agent is None or not agent.running:
-        return [("agent ", "$text-muted"), (f"{off} none", "bold $warning")]
+        return [("agent ", "$foreground 60%"), (f"{off} none", "bold $warning")]
     words = _agent_words(agent)
     style = "$warning" if agent.state == "draining" else "$success"
     return [
-        ("agent ", clickable("$text-muted", "app.app_agent()")),
+        ("agent ", clickable("$foreground 60%", "app.app_agent()")),
         (on, style),
-        (words, "$text-muted"),
+        (words, "$foreground 60%"),
     ]
 
 
@@ -80,13 +85,15 @@ def _slots(glance: Glance) -> list[Part]:
     slots = sum(queue.max_running for queue in glance.queues)
     parts = [(f"{glance.active}/{slots} slots", "$foreground")]
     if 1 < len(glance.queues) <= SHOWN_QUEUES:
-        parts += [(f"  {q.name} {q.running}/{q.max_running}", "$text-muted") for q in glance.queues]
+        parts += [
+            (f"  {q.name} {q.running}/{q.max_running}", "$foreground 60%") for q in glance.queues
+        ]
     return parts
 
 
 def _runs(glance: Glance) -> list[Part]:
     parts: list[Part] = [
-        (f"{glance.active} active", "$foreground" if glance.active else "$text-muted")
+        (f"{glance.active} active", "$foreground" if glance.active else "$foreground 60%")
     ]
     if glance.waiting:
         parts.append((f"  {glance.waiting:,} waiting", "$foreground"))

@@ -14,13 +14,13 @@ class TopBar(Bar):
 
     def on_mount(self) -> None:
         """Begin to follow what is live."""
-        self.show(self._modes(), [(f"{ui(self).host} ", "$text-muted")])
+        self.show(self._modes(), [(f"{ui(self).host} ", "$foreground 60%")])
 
     def _modes(self) -> list[Part]:
         parts: list[Part] = [(" launch-tui ", "bold $primary"), (" ", "")]
         current = getattr(self.screen, "MODE", "")
         for key, title, mode in MODES:
             here = mode == current
-            style = "bold $foreground on $panel" if here else "$text-muted"
+            style = "bold $foreground on $panel" if here else "$foreground 60%"
             parts.append((f" {key} {title} ", clickable(style, f"app.app_{mode}()")))
         return parts
