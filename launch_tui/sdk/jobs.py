@@ -18,6 +18,7 @@ from launch_tui.domain.job import (
 )
 from launch_tui.errors import NotAvailable, NotFound, UsageError
 from launch_tui.sdk.queues import check_tracking
+from launch_tui.sdk.source_files import RepositoryFiles, SnapshotFiles
 from launch_tui.store import jobs
 from launch_tui.store.artifacts import ArtifactStore
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from launch_tui.domain.job import Source
+    from launch_tui.sdk.source_files import SourceFiles
     from launch_tui.sources.code_diff import CodeDiff
     from launch_tui.store.database import Database
 
@@ -164,15 +166,9 @@ class Jobs:
         resolved = folder.resolve()
         request = replace(request, links=tuple(link_path(x, resolved) for x in request.links))
 
-        def has_file(path: str) -> bool:
-            return (resolved / path).is_file()
-
-        def read_file(path: str) -> str | None:
-            file = resolved / path
-            return file.read_text("utf-8", "replace") if file.is_file() else None
-
+        files = SnapshotFiles(taken.source, resolved, self.artifacts)
         name = request.name or safe_name(resolved.name or "root")
-        job, warnings = self._define(request, name, taken.source, has_file, read_file)
+        job, warnings = self._define(request, name, taken.source, files)
         left_out = [
             f"{path}/ is ignored and the code mentions it: --link {path} puts a link to it into"
             " the working copy"
@@ -186,13 +182,9 @@ class Jobs:
 
         source = git.resolve(request.place, request.ref, self._db.home.repositories)
 
-        def read_file(path: str) -> str | None:
-            return git.read_file(source, path, self._db.home.repositories)
-
+        files = RepositoryFiles(source, self._db.home.repositories)
         name = request.name or repository_name(source.url)
-        job, warnings = self._define(
-            request, name, source, lambda path: read_file(path) is not None, read_file
-        )
+        job, warnings = self._define(request, name, source, files)
         return self._save(request, job, (*_uncommitted(source), *warnings))
 
     def _define(
@@ -200,28 +192,27 @@ class Jobs:
         request: JobRequest,
         name: str,
         source: Source,
-        has_file: Callable[[str], bool],
-        read_file: Callable[[str], str | None],
+        files: SourceFiles,
     ) -> tuple[JobVersion, Sequence[str]]:
         if safe_name(name) != name:
             raise UsageError("-n", f"{name!r} cannot be a job's name", allowed=safe_name(name))
         known = self._known(name) if request.entry_point_optional else None
         if known is not None:
-            return self._as_before(known, source, read_file), []
-        environment = resolve_environment(request, read_file)
+            return self._as_before(known, source, files.read), []
+        environment = resolve_environment(request, files.read)
         job = JobVersion(
             name=name,
             version="",
             kind=request.kind,
             source=source,
-            entry_point=_entry_point(request, has_file),
+            entry_point=_entry_point(request, files),
             environment=environment,
             tracking=request.tracking,
             links=request.links,
             description=request.description,
             inputs=request.inputs or {},
         )
-        return job, _environment_warnings(environment, read_file)
+        return job, _environment_warnings(environment, files.read)
 
     def _known(self, name: str) -> JobVersion | None:
         try:
@@ -250,11 +241,16 @@ class Jobs:
         return Created(job=saved.job, outcome=saved.outcome, warnings=shown)
 
 
-def _entry_point(request: JobRequest, has_file: Callable[[str], bool]) -> tuple[str, ...]:
+def _entry_point(request: JobRequest, files: SourceFiles) -> tuple[str, ...]:
     from launch_tui.sources.entry_point import resolve_entry_point
 
     try:
-        return resolve_entry_point(request.entry_point, has_file)
+        return resolve_entry_point(
+            request.entry_point,
+            files.has,
+            root_files=files.in_root(),
+            is_executable=files.is_executable,
+        )
     except UsageError:
         if request.entry_point_optional and request.entry_point is None:
             return ()
