@@ -20,7 +20,7 @@ from launch_tui.store.durable import store_error
 from launch_tui.store.paths import check_file_system
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -54,24 +54,25 @@ class Database:
 
     def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         """Execute one statement."""
-        with _translated(self.home.store):
+        # Without ``_translated``, which would take longer than most statements do.
+        try:
             return self._connection.execute(sql, parameters)
-
-    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> sqlite3.Cursor:
-        """Execute one statement for each row of parameters."""
-        with _translated(self.home.store):
-            return self._connection.executemany(sql, rows)
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise _as_store_error(error, self.home.store) from error
 
     def one(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Row | None:
         """Return the first row, or None."""
-        with _translated(self.home.store):
-            row: Row | None = self._connection.execute(sql, parameters).fetchone()
-            return row
+        rows = self.all(sql, parameters)
+        return rows[0] if rows else None
 
     def all(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
         """Return all rows."""
-        with _translated(self.home.store):
+        try:
             return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _as_store_error(error, self.home.store) from error
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
