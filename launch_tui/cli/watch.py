@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 QUIET_MS = 300
 """A folder has changed once it was left alone for so long: editors and git write in bursts."""
 
+ROUND_MS = 200
+
 
 def watch(arguments: Arguments) -> int:
     """Launch now, and again after each change, until interrupted."""
@@ -34,13 +36,18 @@ def watch(arguments: Arguments) -> int:
     with arguments.open() as sdk:
         version = _launch_if_changed(sdk, arguments, "")
         hint(sdk)
-        say(f"watching {folder}: ctrl-c ends it")
-        for _ in _changes(folder, sdk.home.root):
-            try:
-                version = _launch_if_changed(sdk, arguments, version)
-            except LaunchError as error:
-                # A half-written file today is a whole one at the next change.
-                complain(error)
+        told = False
+        for changed in _changes(folder, sdk.home.root):
+            # The first round comes once the folder is watched: what changed before counts too.
+            if changed or not told:
+                try:
+                    version = _launch_if_changed(sdk, arguments, version)
+                except LaunchError as error:
+                    # A half-written file today is a whole one at the next change.
+                    complain(error)
+            if not told:
+                say(f"watching {folder}: ctrl-c ends it")
+                told = True
     return 0
 
 
@@ -54,8 +61,16 @@ def _launch_if_changed(sdk: Launch, arguments: Arguments, before: str) -> str:
 
 
 def _changes(folder: Path, home: Path) -> Iterator[object]:
+    """Yield the changes of a folder, and nothing (an empty set) while there are none."""
     from watchfiles import DefaultFilter, watch
 
     ignored = (*DefaultFilter.ignore_dirs, "wandb")
     only = DefaultFilter(ignore_dirs=ignored, ignore_paths=[home])
-    return watch(folder, watch_filter=only, debounce=60_000, step=QUIET_MS)
+    return watch(
+        folder,
+        watch_filter=only,
+        debounce=60_000,
+        step=QUIET_MS,
+        rust_timeout=ROUND_MS,
+        yield_on_timeout=True,
+    )

@@ -26,6 +26,13 @@ class Result(NamedTuple):
         return json.loads(self.out)
 
 
+@pytest.fixture(autouse=True)
+def kept_bytecode(tmp_path_factory, monkeypatch):
+    """The many processes of these tests compile the package once, wherever it may be written."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "bytecode"))
+
+
 @pytest.fixture
 def cli(capsys):
     """Returns ``cli(*words) -> Result``, in this process."""

@@ -209,7 +209,7 @@ def test_jobs(cli, job, folder, sdk):
         (["agent", "run", "-j", "0"], "-j: 0 is no number of jobs"),
         (["env", "prune", "--older-than", "soon"], "--older-than: 'soon' is no age"),
         (["demo"], "demo: not available yet"),
-        ([], "launch-tui: the UI is not available yet"),
+        ([], "launch-tui: the UI needs a terminal"),
     ],
 )
 def test_wrong_use(refused, job, folder, words, says):
