@@ -93,6 +93,10 @@ class Queues:
         """Delete a queue that has no runs."""
         queues.delete(self._db, name)
 
+    def waiting_since(self) -> dict[str, str]:
+        """Return when the first in line of each queue was enqueued (ISO 8601)."""
+        return queues.waiting_since(self._db)
+
     def state_counts(self) -> dict[str, int]:
         """Return how many runs are in each state, over all queues."""
         return queues.state_counts(self._db)

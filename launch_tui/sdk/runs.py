@@ -48,6 +48,10 @@ class Runs:
         """Return the frozen request of a run."""
         return read.spec(self._db, self.resolve(reference))
 
+    def given_config(self, reference: str) -> dict[str, Any]:
+        """Return the configuration that the launch gave, without what the job added to it."""
+        return read.given_config(self._db, self.resolve(reference))
+
     def list(
         self,
         *,

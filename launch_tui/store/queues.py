@@ -31,6 +31,11 @@ _INSERT = """
 _STATE_COUNTS = """
     SELECT state, sum(runs) AS runs FROM queue_counts GROUP BY state"""
 
+_WAITING_SINCE = """
+    SELECT q.name AS name, (SELECT r.created_at FROM runs r
+        WHERE r.queue_id = q.id AND r.state = 'queued' ORDER BY r.place LIMIT 1) AS since
+    FROM queues q"""
+
 _EDITABLE = frozenset(
     {"config", "template_variables", "prioritized", "paused", "max_running", "tracking"}
 )
@@ -126,6 +131,11 @@ def delete(db: Database, name: str) -> None:
 def state_counts(db: Database) -> dict[str, int]:
     """Return how many runs are in each state, over all queues."""
     return {row["state"]: row["runs"] for row in db.all(_STATE_COUNTS)}
+
+
+def waiting_since(db: Database) -> dict[str, str]:
+    """Return when the first in line of each queue was enqueued; queues where nobody waits lack."""
+    return {row["name"]: row["since"] for row in db.all(_WAITING_SINCE) if row["since"]}
 
 
 def _queue(row: Row) -> Queue:

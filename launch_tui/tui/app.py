@@ -219,7 +219,7 @@ class LaunchApp(App[Leave]):
         """Show what could not be done, its cause and the next step."""
         self.tell(str(error), severity="error", seconds=_TOLD_ERRORS_S)
 
-    def ask(self, modal: LaunchModal[T], answered: Callable[[T], None]) -> None:
+    def ask(self, modal: LaunchModal[T], answered: Callable[[T], object]) -> None:
         """Push a modal and hand on its answer; None, which escape gives, is no answer."""
 
         def closed(answer: T | None) -> None:
@@ -313,19 +313,18 @@ class LaunchApp(App[Leave]):
 
     def action_app_zoom(self) -> None:
         """Give the focused pane the whole screen, or take it back."""
-        body = self._body()
-        pane = self._focused_pane()
-        if body is None or pane is None:
+        body, pane = self._body(), self._focused_pane()
+        if body is None:
             return
         zoomed = body.has_class("-zoomed")
-        for widget in body.query(".-zoom"):
-            widget.remove_class("-zoom")
-        body.set_class(not zoomed, "-zoomed")
-        if not zoomed:
-            for node in pane.ancestors_with_self:
-                if node is body:
-                    break
-                node.add_class("-zoom")
+        for widget in body.query(".-zoom, .-aside"):
+            widget.remove_class("-zoom", "-aside")
+        body.set_class(not zoomed and pane is not None, "-zoomed")
+        while pane is not None and not zoomed and pane is not body:
+            pane.add_class("-zoom")
+            for beside in pane.parent.children:
+                beside.set_class(beside is not pane, "-aside")
+            pane = pane.parent
 
     def action_app_copy(self) -> None:
         """Copy what is selected, else what the screen has to copy (its ``copy_menu``)."""
@@ -351,8 +350,9 @@ class LaunchApp(App[Leave]):
         self.theme = names[(at + 1) % len(names)]
 
     def action_app_back(self) -> None:
-        """Go back to the screen below, if there is one."""
-        if len(self.screen_stack) > 1:
+        """Close, clear or go back: the screen first (its ``go_back``), then to the one below."""
+        own = getattr(self.screen, "go_back", None)
+        if not (own and own()) and len(self.screen_stack) > 1:
             self.pop_screen()
 
     async def action_press(self, key: str) -> None:

@@ -123,7 +123,7 @@ ACTIONS: tuple[Action, ...] = (
            help="Show the tab before"),
     Action(id="tabs.next", keys="right_square_bracket,l,right", label="tab", scope="tabs",
            help="Show the next tab"),
-    Action(id="jobs.launch", keys="n", label="launch", scope="jobs", dangerous=True, footer=15,
+    Action(id="jobs.launch", keys="n", label="launch", scope="jobs", dangerous=True,
            help="Launch the job under the cursor"),
     Action(id="jobs.add", keys="A", label="add job", scope="jobs", dangerous=True, footer=16,
            help="Make a job from a folder or a git repository", palette="job: add…"),

@@ -1,0 +1,46 @@
+"""Going to a run, a job or a queue from wherever one is, with the cursor on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from launch_tui.tui.app import LaunchApp
+
+
+def show_run(app: LaunchApp, run_id: str) -> None:
+    """Show the runs with the cursor on one, whatever stood over them."""
+    _show(app, "runs", run_id)
+
+
+def show_job(app: LaunchApp, name: str) -> None:
+    """Show the jobs with the cursor on one."""
+    _show(app, "jobs", name)
+
+
+def show_queue(app: LaunchApp, name: str) -> None:
+    """Show the queues with the cursor on one."""
+    _show(app, "queues", name)
+
+
+def open_run(app: LaunchApp, run_id: str) -> None:
+    """Open the screen of a run over the one that is shown."""
+    from launch_tui.tui.screens.run import RunScreen
+
+    app.push_screen(RunScreen(run_id))
+
+
+def _show(app: LaunchApp, mode: str, key: str) -> None:
+    if app.current_mode != mode:
+        app.switch_mode(mode)
+    while len(app.screen_stack) > 1:
+        app.pop_screen()
+    screen = app.screen_stack[0]
+
+    def go() -> None:
+        # What was just made may not have been noticed yet.
+        app.look()
+        screen.refresh_live()  # type: ignore[attr-defined]
+        screen.go_to(key)  # type: ignore[attr-defined]
+
+    app.call_after_refresh(go)

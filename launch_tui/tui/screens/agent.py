@@ -1,0 +1,224 @@
+"""The agent: who does the work here, why nothing happens, and everything that happened."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Static
+
+from launch_tui.domain.run import RunState
+from launch_tui.domain.text import printable
+from launch_tui.tui import keys
+from launch_tui.tui.glance import seconds
+from launch_tui.tui.going import open_run
+from launch_tui.tui.rows import age
+from launch_tui.tui.screens.confirm import Choice, Confirm
+from launch_tui.tui.screens.listing import ListScreen
+from launch_tui.tui.standstill import why_still
+from launch_tui.tui.theme import glyph, state_style
+from launch_tui.tui.ui import ui
+from launch_tui.tui.widgets.columns import Column
+from launch_tui.tui.widgets.facts import Facts, fact, heading, weak
+from launch_tui.tui.widgets.list_rows import ListRows
+from launch_tui.tui.widgets.window_table import Cell, Row, WindowTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from launch_tui.store.read import Event
+    from launch_tui.tui.glance import Glance
+
+COLUMNS = (
+    Column(key="at", label="TIME", width=8),
+    Column(key="run", label="RUN", width=8, rank=2, whole=True),
+    Column(key="state", label="WHAT", width=11, rank=1),
+    Column(key="message", label="MESSAGE", width=20, flexible=True),
+    Column(key="actor", label="BY", width=6, rank=3),
+)
+MOST_EVENTS = 1000
+MOST_WORDS = 8
+"""Lines that the agent of this process said last."""
+
+NO_EVENTS = "Nothing has happened yet.\n\n n  launch a run"
+
+
+class AgentScreen(ListScreen):
+    """The agent at the left, the events at the right, newest first."""
+
+    MODE = "agent"
+    SCOPES: ClassVar[tuple[str, ...]] = ("agent", "list")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *keys.bindings("agent", "list"),
+        *ListScreen.BINDINGS,
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows = ListRows()
+        self._events: dict[str, Event] = {}
+
+    def body(self) -> ComposeResult:
+        """Compose what stands between the bars."""
+        yield Static("", id="agent-why", markup=False)
+        with Horizontal(classes="pair"):
+            yield Facts(id="agent-facts", title="Agent")
+            yield WindowTable(
+                COLUMNS, self._rows, id="agent-events", classes="pane", empty=NO_EVENTS
+            )
+        yield self.filter_line()
+
+    def on_mount(self) -> None:
+        """Begin to follow what is live."""
+        super().on_mount()
+        self._table.ascii_only = ui(self).ascii_only
+        self._table.border_title = "Events"
+        self._table.focus()
+        ui(self).glance_changed.subscribe(self, lambda _: self._glance_changed())
+
+    def refresh_live(self) -> None:
+        """Ask the store again."""
+        app = ui(self)
+        events = app.launch.agents.events(limit=MOST_EVENTS)
+        self._events = {str(event.id): event for event in events}
+        self._rows.rows = self.matching([self._row(event) for event in events])
+        self._table.reload()
+        self._show_agent()
+
+    def refresh_ages(self) -> None:
+        """Draw ages anew."""
+        self._show_agent()
+
+    def copy_menu(self) -> None:
+        """Copy the event under the cursor."""
+        event = self._events.get(self._table.cursor_key or "")
+        if event is None:
+            ui(self).tell_nothing_to_copy()
+        else:
+            words = (event.at, event.run_id, event.state, event.message)
+            ui(self).copy(" ".join(word for word in words if word))
+
+    def on_window_table_row_highlighted(self, event: WindowTable.RowHighlighted) -> None:
+        """Nothing follows the cursor here."""
+        event.stop()
+
+    def on_window_table_row_opened(self, event: WindowTable.RowOpened) -> None:
+        """Open the run of an event."""
+        event.stop()
+        found = self._events.get(event.key or "")
+        if found is not None and found.run_id is not None:
+            open_run(ui(self), found.run_id)
+
+    def action_list_open(self) -> None:
+        """Open the run of the event under the cursor."""
+        self._table.action_open()
+
+    def action_agent_drain(self) -> None:
+        """Have the agent claim nothing more, or leave at once; ask which."""
+        app = ui(self)
+        if not app.glance.agent_runs:
+            app.tell("no agent runs here", severity="warning")
+            return
+        modal = Confirm(
+            "Agent",
+            "Runs that wait stay queued.",
+            (
+                Choice("drain", "Drain", key="d", help="starts nothing more, leaves when idle",
+                       dangerous=True),
+                Choice("stop", "Stop", key="s", help="leaves at once; what runs goes on",
+                       dangerous=True),
+            ),
+            default="",
+        )  # fmt: skip
+        app.ask(
+            modal,
+            lambda answer: app.act(
+                lambda launch: launch.agents.drain() if answer == "drain" else launch.agents.stop()
+            ),
+        )
+
+    @property
+    def _table(self) -> WindowTable:
+        return self.query_one("#agent-events", WindowTable)
+
+    def _glance_changed(self) -> None:
+        if self.is_current:
+            self._show_agent()
+
+    def _row(self, event: Event) -> Row:
+        app = ui(self)
+        state, look = event.state or "", "dim"
+        if state in set(RunState):
+            known = RunState(state)
+            look = state_style(known, app.current_theme)
+            state = f"{glyph(known, ascii_only=app.ascii_only)} {state}"
+        return Row(
+            key=str(event.id),
+            cells=(
+                Cell(time_of(event.at, app.clock()), "dim"),
+                Cell(event.run_id or "", "bold"),
+                Cell(state, look),
+                Cell(event.message),
+                Cell(event.actor.partition(":")[0], "dim"),
+            ),
+        )
+
+    def _show_agent(self) -> None:
+        app = ui(self)
+        lines = agent_content(app.glance, app.clock(), app.agent_words)
+        self.query_one("#agent-facts", Facts).show(lines)
+        self.query_one("#agent-why", Static).update(Content(printable(why_still(app.glance))))
+
+
+def agent_content(glance: Glance, now: float, said: Iterable[tuple[float, str]]) -> list[Content]:
+    """Return what a page says of the agent.
+
+    Args:
+        glance: How things stand.
+        now: Seconds since the epoch.
+        said: What the agent of this process said, with the time, newest last.
+    """
+    agent = glance.agent
+    if agent is None:
+        lines = [fact("state", "there never was one here")]
+    else:
+        where = " (this screen's)" if glance.agent_is_ours else ""
+        state = agent.state if agent.running else "ended"
+        limit = "no limit" if agent.max_jobs is None else f"at most {agent.max_jobs}"
+        served = "all" if agent.queues is None else ", ".join(agent.queues)
+        lines = [
+            fact("state", state, "$success" if agent.running else "$warning"),
+            fact("pid", f"{agent.pid}{where}"),
+            fact("host", agent.host),
+            fact("since", f"{local_time(agent.since)}, {age(now - seconds(agent.since))}"),
+            fact("slots", f"{len(agent.runs)} in use, {limit}"),
+            fact("serves", served),
+        ]
+    lines += heading("Queues")
+    lines += [
+        fact(q.name, f"{q.running}/{q.max_running}{f' +{q.depth:,}' if q.depth else ''}"
+             f"{'  paused' if q.paused else ''}")
+        for q in glance.queues
+    ] or [weak("none yet: 3, then N")]  # fmt: skip
+    words = list(said)[-MOST_WORDS:]
+    if words:
+        lines += heading("Said here")
+        lines += [Content(printable(text)) for _, text in words]
+    return lines
+
+
+def local_time(text: str) -> str:
+    """Return a time of the store as this machine's clock shows it."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def time_of(text: str, now: float) -> str:
+    """Return the time of an event: of today by the clock, of before by the date."""
+    at = datetime.fromisoformat(text).astimezone()
+    today = datetime.fromtimestamp(now, tz=UTC).astimezone().date()
+    return at.strftime("%H:%M:%S" if at.date() == today else "%d %b")

@@ -1,0 +1,94 @@
+"""What the screens with one list have: a filter that hides what does not match."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.widgets import Input
+
+from launch_tui.domain.text import printable
+from launch_tui.tui.screens.base import LaunchScreen
+from launch_tui.tui.ui import ui
+from launch_tui.tui.widgets.status_bar import StatusBar
+from launch_tui.tui.widgets.window_table import Cell, WindowTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.binding import BindingType
+
+    from launch_tui.tui.widgets.window_table import Row
+
+
+class ListScreen(LaunchScreen):
+    """A screen whose first table can be filtered by words: all of them must be in a row."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "list_back", "back", show=False),
+    ]
+
+    filter_in_force = ""
+    """The words that are filtered by, for the status bar."""
+
+    def filter_line(self) -> Input:
+        """Return the line in which the filter is typed; to be composed below the list."""
+        line = Input(id="filter", compact=True, placeholder="words that a row must have")
+        line.cursor_blink = False
+        return line
+
+    def matching(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return the rows that the filter does not hide, and say in the table why none is left."""
+        words = self.filter_in_force.lower().split()
+        table = self.query(WindowTable).first()
+        empty = getattr(self, "_empty", None)
+        if empty is None:
+            self._empty = empty = table.empty
+        if not words:
+            table.empty = empty
+            return rows
+        kept = [row for row in rows if all(word in _text(row) for word in words)]
+        table.empty = f"Filter {printable(self.filter_in_force)} hides {len(rows):,} rows  esc"
+        return kept
+
+    def action_list_filter(self) -> None:
+        """Type a filter."""
+        line = self.query_one("#filter", Input)
+        line.add_class("-open")
+        line.value = self.filter_in_force
+        line.focus()
+
+    def action_list_back(self) -> None:
+        """Close the filter's line and clear the filter; else go back."""
+        line = self.query_one("#filter", Input)
+        if line.has_class("-open") or self.filter_in_force:
+            line.value = ""
+            self._filter("")
+            self._close_filter()
+        else:
+            ui(self).action_app_back()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while it is being typed."""
+        event.stop()
+        self._filter(event.value.strip())
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go back to the list."""
+        event.stop()
+        self._close_filter()
+
+    def _filter(self, text: str) -> None:
+        if text != self.filter_in_force:
+            self.filter_in_force = text
+            self.refresh_live()
+            self.query_one(StatusBar).renew()
+
+    def _close_filter(self) -> None:
+        self.query_one("#filter").remove_class("-open")
+        self.query(WindowTable).first().focus()
+
+
+def _text(row: Row) -> str:
+    texts = (cell.text if isinstance(cell, Cell) else cell for cell in row.cells)
+    return " ".join(texts).lower()

@@ -1,0 +1,49 @@
+"""Why nothing is happening, or what will happen next, in one sentence for each queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from launch_tui.domain.queue import Queue
+    from launch_tui.store.agents import AgentStatus
+    from launch_tui.tui.glance import Glance
+
+
+def why_still(glance: Glance) -> str:
+    """Return the one sentence that answers "why is nothing happening"."""
+    waits = [queue for queue in glance.queues if queue.depth]
+    agent = glance.agent
+    if not glance.agent_runs or agent is None:
+        what = f"{glance.waiting:,} runs wait and nothing" if glance.waiting else "Nothing"
+        return f"{what} will be started: no agent runs here. launch-tui --agent-only starts one."
+    if agent.state == "draining":
+        return f"The agent is draining: it starts nothing more and leaves after {_runs(glance)}."
+    if not waits:
+        if glance.active:
+            return f"{_runs(glance)} at work, and nothing waits."
+        return "Nothing waits and nothing runs. n launches a run."
+    blocked = [blocks(queue, agent) for queue in waits]
+    if all(blocked):
+        return f"Nothing more is started: {'; '.join(blocked)}."
+    free = [queue.name for queue, why in zip(waits, blocked, strict=True) if not why]
+    return f"The next of {', '.join(free)} is started as soon as the agent comes to it."
+
+
+def blocks(queue: Queue, agent: AgentStatus | None) -> str:
+    """Return what keeps the runs of a queue from being started; empty for nothing."""
+    if agent is None or not agent.running:
+        return "no agent runs"
+    if queue.paused:
+        return f"{queue.name} is paused (3, then P)"
+    if agent.queues is not None and queue.name not in agent.queues:
+        return f"the agent does not serve {queue.name}"
+    if queue.running >= queue.max_running:
+        return f"{queue.name} is full, {queue.running}/{queue.max_running} (3, then + for more)"
+    if agent.max_jobs is not None and len(agent.runs) >= agent.max_jobs:
+        return f"the agent has its {agent.max_jobs} jobs"
+    return ""
+
+
+def _runs(glance: Glance) -> str:
+    return f"{glance.active:,} {'run' if glance.active == 1 else 'runs'}"
