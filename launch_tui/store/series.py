@@ -11,15 +11,12 @@ from __future__ import annotations
 import json
 from array import array
 from dataclasses import dataclass
-from math import isfinite
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from launch_tui import faults
 from launch_tui.errors import StoreCorrupt, StoreError
 from launch_tui.store._packed import (
     CHUNK,
-    extremes,
     node_of,
     pack_nodes,
     pack_steps,
@@ -28,17 +25,17 @@ from launch_tui.store._packed import (
     unpack_values,
 )
 from launch_tui.store._series_file import HISTORY, STATS, open_for_writing, translated
+from launch_tui.store._series_rows import Rows, Series
 from launch_tui.store.series_read import SeriesInfo, SeriesReader
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["FileOffset", "SeriesInfo", "SeriesReader", "SeriesWriter"]
+    from launch_tui.store._series_rows import Column, Group
 
-MAX_OTHER = 256 * 1024
-"""Characters of JSON kept of one value that is no number; of a longer one only its size is kept."""
+__all__ = ["FileOffset", "SeriesInfo", "SeriesReader", "SeriesWriter"]
 
 _TAIL_POINTS = 65_536
 _TAIL_POINTS_PER_SERIES = 512
@@ -108,12 +105,12 @@ class SeriesWriter:
             if step is None or not -(1 << 63) <= step < 1 << 63:
                 step = self._last_step + 1
             self._last_step = step
-            self._append(HISTORY, step, values)
+            self._rows.append(HISTORY, step, values)
 
     def append_stats(self, rows: Iterable[tuple[float, Mapping[str, Any]]]) -> None:
         """Take rows of (seconds since the epoch, system metrics by name)."""
         for seconds, values in rows:
-            self._append(STATS, _microseconds(seconds), values)
+            self._rows.append(STATS, _microseconds(seconds), values)
 
     def commit(
         self,
@@ -164,127 +161,54 @@ class SeriesWriter:
                 "SELECT count(*), coalesce(sum(length(packed)), 0) FROM tail"
             ).fetchone()
             members = self._connection.execute("SELECT id, members FROM shape").fetchall()
-        self._series = {(row[1], row[2]): _Series(*row) for row in rows}
-        self._by_id = {one.id: one for one in self._series.values()}
         self._tail_rows = int(tails[0])
         self._tail_points = int(tails[1]) // 8
+        self._rows = Rows(Series(*row) for row in rows)
         self._shapes = {_ids(packed): shape for shape, packed in members}
-        self._layouts: dict[tuple[int, tuple[str, ...]], _Layout] = {}
-        self._groups: list[_Group] = []
-        self._others: list[tuple[int, int, str]] = []
         self._new_shapes: list[tuple[int, bytes]] = []
-        self._changed: set[int] = set()
         self._last_step = max(
-            (s.last_step for s in self._by_id.values() if s.kind == HISTORY and s.count), default=-1
+            (one.last_step for one in self._rows.series.values() if one.kind == HISTORY),
+            default=-1,
         )
 
-    def _append(self, kind: int, step: int, values: Mapping[str, Any]) -> None:
-        # wandb since 0.17 writes the same keys in another order in each row.
-        names = tuple(sorted(values))
-        layout = self._layouts.get((kind, names)) or self._layout(kind, names)
-        if layout.pick is None:
-            return
-        group = self._group(layout)
-        before = len(group.values)
-        try:
-            group.values.extend(layout.pick(values))
-        except (TypeError, OverflowError):
-            del group.values[before:]
-            self._append_mixed(kind, step, values)
-            return
-        group.steps.append(step)
-
-    def _append_mixed(self, kind: int, step: int, values: Mapping[str, Any]) -> None:
-        numbers = {}
-        for name, value in values.items():
-            number = _number(value)
-            if number is not None:
-                numbers[name] = number
-            elif name != "_step":
-                self._append_other(self._one(kind, name), step, value)
-        if numbers:
-            self._append(kind, step, numbers)
-
-    def _append_other(self, series: _Series, step: int, value: object) -> None:
-        text = json.dumps(value, separators=(",", ":"), default=str)
-        if len(text) > MAX_OTHER:
-            text = json.dumps({"_type": "too-large", "size": len(text)})
-        self._others.append((series.id, step, text))
-        series.others += 1
-        series.last_other = text
-        self._changed.add(series.id)
-
-    def _layout(self, kind: int, names: tuple[str, ...]) -> _Layout:
-        if len(self._layouts) > _LAYOUTS_AT_MOST:
-            self._layouts.clear()
-        kept = tuple(name for name in names if name != "_step")
-        layout = _Layout(tuple((kind, name) for name in kept), _picker(kept))
-        self._layouts[(kind, names)] = layout
-        return layout
-
-    def _group(self, layout: _Layout) -> _Group:
-        if not self._groups or self._groups[-1].layout is not layout:
-            self._groups.append(_Group(layout, array("q"), array("d")))
-        return self._groups[-1]
-
-    def _one(self, kind: int, name: str) -> _Series:
-        series = self._series.get((kind, name))
-        if series is None:
-            series = _Series(len(self._by_id) + 1, kind, name)
-            self._series[(kind, name)] = series
-            self._by_id[series.id] = series
-        return series
-
     def _write_rows(self) -> None:
-        groups = [group for group in self._groups if group.steps]
-        columns = self._columns(groups)
+        rows = self._rows
+        groups = rows.take()
+        columns = rows.columns(groups)
         for number, (steps, values) in columns.items():
-            self._by_id[number].extend(steps, values)
-        self._changed.update(columns)
-        points = sum(len(group.values) for group in groups)
-        if self._fits_the_tail(len(groups), points):
+            rows.series[number].extend(steps, values)
+        rows.changed.update(columns)
+        if self._fits_the_tail(len(groups), sum(len(group.values) for group in groups)):
             self._write_tail(groups)
         else:
             self._write_chunks(columns)
-        self._write_series()
         self._connection.executemany(
-            "INSERT INTO other (series, step, value) VALUES (?, ?, ?)", self._others
+            "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [rows.series[number].row() for number in rows.changed],
         )
-        self._groups, self._others = [], []
-
-    def _columns(self, groups: list[_Group]) -> dict[int, _Column]:
-        columns: dict[int, _Column] = {}
-        for group in groups:
-            for at, number in enumerate(self._ids_of(group)):
-                steps, values = columns.setdefault(number, (array("q"), array("d")))
-                steps.extend(group.steps)
-                values.extend(group.values[at :: len(group.layout.members)])
-        return columns
-
-    def _ids_of(self, group: _Group) -> tuple[int, ...]:
-        if group.layout.ids is None:
-            group.layout.ids = tuple(self._one(*member).id for member in group.layout.members)
-        return group.layout.ids
+        self._connection.executemany(
+            "INSERT INTO other (series, step, value) VALUES (?, ?, ?)", rows.others
+        )
+        rows.changed, rows.others = set(), []
 
     def _fits_the_tail(self, rows: int, points: int) -> bool:
-        wanted = max(_TAIL_POINTS, _TAIL_POINTS_PER_SERIES * len(self._series))
+        wanted = max(_TAIL_POINTS, _TAIL_POINTS_PER_SERIES * len(self._rows.series))
         return (
             self._tail_points + points <= min(wanted, _TAIL_POINTS_AT_MOST)
             and self._tail_rows + rows <= _TAIL_ROWS
         )
 
-    def _write_tail(self, groups: list[_Group]) -> None:
-        self._connection.executemany(
-            "INSERT INTO tail (shape, steps, packed) VALUES (?, ?, ?)",
-            [
-                (self._shape(self._ids_of(group)), pack_steps(group.steps), group.values.tobytes())
-                for group in groups
-            ],
-        )
+    def _write_tail(self, groups: list[Group]) -> None:
+        for group in groups:
+            shape = self._shape(self._rows.ids_of(group))
+            self._connection.execute(
+                "INSERT INTO tail (shape, steps, packed) VALUES (?, ?, ?)",
+                (shape, pack_steps(group.steps), group.values.tobytes()),
+            )
+            self._tail_points += len(group.values)
         self._connection.executemany("INSERT INTO shape VALUES (?, ?)", self._new_shapes)
         self._new_shapes = []
         self._tail_rows += len(groups)
-        self._tail_points += sum(len(group.values) for group in groups)
 
     def _shape(self, ids: tuple[int, ...]) -> int:
         shape = self._shapes.get(ids)
@@ -293,7 +217,7 @@ class SeriesWriter:
             self._new_shapes.append((shape, array("I", ids).tobytes()))
         return shape
 
-    def _write_chunks(self, columns: dict[int, _Column]) -> None:
+    def _write_chunks(self, columns: dict[int, Column]) -> None:
         """Move the tail and the new points into chunks, by series."""
         earlier = self._tail_columns()
         for number, (steps, values) in columns.items():
@@ -307,8 +231,8 @@ class SeriesWriter:
         self._shapes.clear()
         self._tail_rows = self._tail_points = 0
 
-    def _tail_columns(self) -> dict[int, _Column]:
-        columns: dict[int, _Column] = {}
+    def _tail_columns(self) -> dict[int, Column]:
+        columns: dict[int, Column] = {}
         members = {shape: ids for ids, shape in self._shapes.items()}
         for shape, packed_steps, packed in self._connection.execute(
             "SELECT shape, steps, packed FROM tail ORDER BY id"
@@ -349,13 +273,6 @@ class SeriesWriter:
             (cursor.lastrowid, pack_steps(steps), pack_values(values)),
         )
 
-    def _write_series(self) -> None:
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [self._by_id[number].row() for number in self._changed],
-        )
-        self._changed = set()
-
     def _write_files(self, files: Mapping[str, FileOffset]) -> None:
         self._connection.executemany(
             "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?)",
@@ -369,95 +286,6 @@ def move_aside(path: Path) -> None:
         damaged = path.with_name(path.name + suffix)
         if damaged.exists():
             damaged.replace(path.with_name(f"{path.name}.damaged{suffix}"))
-
-
-_LAYOUTS_AT_MOST = 10_000
-_Column = tuple["array[int]", "array[float]"]
-
-
-@dataclass(slots=True)
-class _Layout:
-    """The numeric keys of a row; ``pick`` gets their values in order."""
-
-    members: tuple[tuple[int, str], ...]
-    pick: Callable[[Mapping[str, Any]], Iterable[float]] | None
-    ids: tuple[int, ...] | None = None
-
-
-@dataclass(slots=True)
-class _Group:
-    """Rows of the same layout, one after the other: ``values`` has them row by row."""
-
-    layout: _Layout
-    steps: array[int]
-    values: array[float]
-
-
-@dataclass(slots=True)
-class _Series:
-    """A row of the table ``series`` while it grows."""
-
-    id: int
-    kind: int
-    name: str
-    count: int = 0
-    gaps: int = 0
-    low_step: int = 0
-    high_step: int = 0
-    last_step: int = -1
-    last: float | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    others: int = 0
-    last_other: str | None = None
-
-    def extend(self, steps: array[int], values: array[float]) -> None:
-        low, high = min(steps), max(steps)
-        self.low_step = min(self.low_step, low) if self.count else low
-        self.high_step = max(self.high_step, high) if self.count else high
-        minimum, maximum, gaps = extremes(values)
-        if isfinite(minimum):
-            self.minimum = minimum if self.minimum is None else min(self.minimum, minimum)
-            self.maximum = maximum if self.maximum is None else max(self.maximum, maximum)
-        self.count += len(values)
-        self.gaps += gaps
-        self.last_step, self.last = steps[-1], values[-1]
-
-    def row(self) -> tuple[object, ...]:
-        return (
-            self.id,
-            self.kind,
-            self.name,
-            self.count,
-            self.gaps,
-            self.low_step,
-            self.high_step,
-            self.last_step,
-            self.last,
-            self.minimum,
-            self.maximum,
-            self.others,
-            self.last_other,
-        )
-
-
-def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Iterable[float]] | None:
-    if not names:
-        return None
-    if len(names) == 1:
-        only = names[0]
-        return lambda values: (values[only],)
-    return itemgetter(*names)
-
-
-def _number(value: object) -> float | None:
-    """Return a number or boolean as a float, None for anything else or an integer too large."""
-    if not isinstance(value, (int, float)):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return None
 
 
 def _microseconds(seconds: float) -> int:

@@ -15,10 +15,13 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
-from launch_tui.tracking.records import Decoder, Malformed, Record
+from launch_tui.tracking.decoding import Decoder
+from launch_tui.tracking.protobuf import Malformed
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from launch_tui.tracking.records import Record
 
 BLOCK = 32 * 1024
 HEADER = 7

@@ -186,11 +186,18 @@ def uneven(randomness):
     return [(s, math.nan if s % 1_000 == 3 else randomness.gauss(0, 1)) for s in steps]
 
 
-@pytest.mark.parametrize("buckets", [1, 80, 400, 4_096])
-@pytest.mark.parametrize("span", [(None, None), (1_000, 40_000), (140_000, 200_000)])
-def test_a_large_chart_is_exact_but_for_points_at_the_borders(path, buckets, span):
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    path = tmp_path_factory.mktemp("large") / "metrics.db"
     points = uneven(random.Random(5))
     fill(path, [(step, {"x": value}) for step, value in points], 50_000)
+    return path, points
+
+
+@pytest.mark.parametrize("buckets", [1, 80, 400, 4_096])
+@pytest.mark.parametrize("span", [(None, None), (1_000, 40_000), (140_000, 200_000)])
+def test_a_large_chart_is_exact_but_for_points_at_the_borders(large, buckets, span):
+    path, points = large
     with SeriesReader(path) as reader:
         chart = reader.chart("x", buckets, *span)
     first = 0 if span[0] is None else span[0]

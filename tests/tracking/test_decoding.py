@@ -5,8 +5,9 @@ import struct
 
 import pytest
 
-from launch_tui.tracking import records
-from launch_tui.tracking.records import Config, Decoder, Exit, Malformed, Metric, Stats, Version
+from launch_tui.tracking.decoding import MAX_VALUE, Decoder
+from launch_tui.tracking.protobuf import Malformed
+from launch_tui.tracking.records import Config, Exit, Metric, Stats, Version
 from tests.tracking import encoding
 from tests.tracking.encoding import item, number, sized
 
@@ -121,5 +122,5 @@ def test_deep_and_long_values_cannot_hurt_who_keeps_them():
     deep = b"[" * 900 + b"]" * 900
     assert row({"k": deep}) == {"k": deep.decode()}
     assert row({"k": b'"' + b"[" * 900 + b'"'}) == {"k": "[" * 900}
-    long = b'"' + b"x" * records.MAX_VALUE + b'"'
+    long = b'"' + b"x" * MAX_VALUE + b'"'
     assert row({"k": long}) == {"k": {"_type": "too-large", "size": len(long)}}
