@@ -58,6 +58,10 @@ class LaunchScreen(Screen[None]):
     def refresh_live(self) -> None:
         """Ask the store again and show what changed; called on the UI's loop, so be quick."""
 
+    def go_back(self) -> bool:
+        """Close or clear something of this screen's own; False when there is nothing left."""
+        return False
+
     def refresh_ages(self) -> None:
         """Draw ages anew: a minute has passed while a run was live."""
 

@@ -290,15 +290,18 @@ class HomeScreen(RunActions):
         """Open the run under the cursor."""
         self._table.action_open()
 
-    def action_app_back(self) -> None:
-        """Close the filter's line, then clear the filter."""
+    def go_back(self) -> bool:
+        """Close the filter's line, then unmark, then clear the filter."""
         if self.query_one("#filter").has_class("-open"):
             self._close_filter()
         elif self._table.marks:
             self._table.mark(())
         elif self._pages.wanted.in_force:
             self._want(Wanted(live_first=self._pages.wanted.live_first))
+        else:
+            return False
         self._table.focus()
+        return True
 
     def _toggle_states(self, states: tuple[RunState, ...]) -> None:
         wanted = self._pages.wanted

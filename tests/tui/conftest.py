@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from launch_tui.tui.app import LaunchApp
+from tests.tui.frames import frame
+from tests.tui.world import NOW, World, busy
+
+GOLDEN = Path(__file__).parent / "golden"
+SIZES = ((120, 34), (80, 24), (60, 16))
+
+
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch):
+    """No setting of the person's own reaches a frame."""
+    for name in [n for n in os.environ if n.startswith("TEXTUAL")] + ["NO_COLOR", "SSH_CONNECTION"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+@pytest.fixture
+def world(private_home, monkeypatch):
+    """An empty data directory whose runs get fixed ids and times."""
+    made = World(private_home, monkeypatch)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def busy_world(private_home, monkeypatch):
+    """Runs in every state; ``running`` is the id of the one that has a log and metrics."""
+    made, made.running = busy(private_home, monkeypatch)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make_app(private_home):
+    """Returns ``make_app(**arguments)``: the application on this test's data directory."""
+
+    def make(**arguments):
+        return LaunchApp(private_home, **{"clock": lambda: NOW, "host": "gpubox", **arguments})
+
+    return make
+
+
+async def settle(pilot, ticks=3):
+    """Let the application come to rest: its pulse is driven by hand."""
+    app = pilot.app
+    app.pulse.stop()
+    for _ in range(ticks):
+        await pilot.pause()
+        app.pulse.tick()
+    await app.workers.wait_for_complete([w for w in app.workers if w.group in ("act", "filter")])
+    app.pulse.tick()
+    await pilot.pause()
+
+
+async def until(pilot, condition, timeout=10.0):
+    """Tick until a condition holds."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail("it did not come true; the screen:\n" + frame(pilot.app))
+        pilot.app.pulse.tick()
+        await asyncio.sleep(0.01)
+        await pilot.pause()
+    return value
