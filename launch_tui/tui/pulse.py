@@ -7,6 +7,7 @@ of stalling the UI: Textual's writer blocks once thirty writes wait, and one fra
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
@@ -72,8 +73,11 @@ class Pulse:
         self._timer: Timer | None = None
 
     def start(self) -> None:
-        """Begin to tick on the application's loop."""
+        """Begin to tick on the application's loop, once the screen stands."""
         if self._timer is None:
+            # What was imported and built until now lives as long as the program, and a full
+            # collection that walks it all stops the UI for 50 ms and more.
+            gc.freeze()
             self._timer = self._app.set_interval(1 / self._fps, self.tick, name="pulse")
 
     def stop(self) -> None:

@@ -6,7 +6,6 @@ mark that stands above a file that was truncated or replaced.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -108,37 +107,6 @@ class LogRows:
         last = self.index.line_count - 1 if self.index.partial else self.index.line_count
         lines = self.index.read(line, count, limit=_BYTES)
         return [Row(at, log_line(raw), at < last) for at, raw in enumerate(lines, line)]
-
-
-class Pattern(NamedTuple):
-    """What a person typed after ``/`` or ``&``, ready to look for."""
-
-    typed: str
-    hides: bool
-    raw: re.Pattern[bytes]
-    """For the file."""
-    shown: re.Pattern[str]
-    """For the text on the screen."""
-
-
-def pattern_of(typed: str, *, may_hide: bool = False) -> Pattern | None:
-    """Return the pattern that was typed; None for an empty one.
-
-    A regular expression if it compiles, else the text itself; letters match either case as long
-    as none is a capital. With ``may_hide`` a leading ``!`` asks for what does not match.
-    """
-    hides = may_hide and typed.startswith("!")
-    text = typed[1:] if hides else typed
-    if not text:
-        return None
-    flags = re.MULTILINE | (0 if any(c.isupper() for c in text) else re.IGNORECASE)
-    try:
-        shown = re.compile(text, flags)
-        raw = re.compile(text.encode("utf-8", "surrogateescape"), flags)
-    except (re.error, OverflowError, RecursionError):
-        shown = re.compile(re.escape(text), flags)
-        raw = re.compile(re.escape(text).encode("utf-8", "surrogateescape"), flags)
-    return Pattern(typed, hides, raw, shown)
 
 
 def _run_length(lines: list[int]) -> int:

@@ -8,10 +8,9 @@ what the person wants opened.
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar
 
-from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -21,42 +20,40 @@ from textual.reactive import var
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from launch_tui.tui.widgets.ansi import overlaid, painted, without_colours
+from launch_tui.tui.widgets.ansi import without_colours
+from launch_tui.tui.widgets.log_drawing import (
+    Canvas,
+    Drawn,
+    LogPainter,
+    Overlay,
+    cells_of,
+    dim_line,
+    lay_out,
+    matches_in,
+)
+from launch_tui.tui.widgets.log_find import NOWHERE, Finder
 from launch_tui.tui.widgets.log_prompt import Prompt
-from launch_tui.tui.widgets.log_rows import CELLS, MARK, LogRows, Pattern, Row, pattern_of
+from launch_tui.tui.widgets.log_rows import CELLS, MARK, LogRows
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.style import Style
     from textual import events
+    from textual.geometry import Region
     from textual.selection import Selection
-
-    from launch_tui.store.logs import LineSearch
 
 FIRST_BYTES = 1 << 20
 """Bytes indexed before the first drawing: most logs are whole at once."""
 
-FRAME_BYTES = 2 << 20
-"""Bytes indexed in one go: about a millisecond."""
+FRAME_BYTES = 4 << 20
+"""Bytes indexed in one go: about two milliseconds."""
+
+SAID_AFTER = 0.5
+"""Seconds of indexing after which the border says so: each drawing of it delays the indexing."""
 
 COPY_LINES = 10_000
 """Lines of a selection that are copied."""
-
-_STRIPS_KEPT = 1024
-_MATCHES_DRAWN = 100
-_CUT = " … enter opens the line"
-
-
-class _Drawn(NamedTuple):
-    """One line of the screen: a row of the log, or with wrapping a part of one."""
-
-    row: int
-    number: int
-    text: str
-    start: int
-    settled: bool
-    cut: bool
 
 
 class LogView(ScrollView, can_focus=True):
@@ -147,19 +144,18 @@ class LogView(ScrollView, can_focus=True):
         """What stands in the border: indexing, search, filter; for a view without a border."""
         self._rows: LogRows | None = None
         self._source: Path | None = None
+        self._finder: Finder | None = None
         self._prompt: Prompt | None = None
-        self._search: LineSearch | None = None
-        self._pattern: Pattern | None = None
-        self._filtered_by: Pattern | None = None
-        self._current = MARK
-        self._jump_due = False
-        self._catching_up = False
-        self._pinning = False
+        self._painter = LogPainter()
+        self._canvas: Canvas | None = None
+        self._window: list[Drawn] | None = None
+        self._widest = 0
         self._seen_rows = 0
         self._generation = 0
-        self._widest = 0
-        self._window: list[_Drawn] | None = None
-        self._strips: dict[tuple[int, int, int, int], Strip] = {}
+        self._jump_due = False
+        self._pinning = False
+        self._catching_up = False
+        self._behind_since = 0.0
         self.source = source
 
     @property
@@ -175,8 +171,10 @@ class LogView(ScrollView, can_focus=True):
             self._rows.index.close()
         self._source = path
         self._rows = None if path is None else LogRows(path)
-        self._search = self._pattern = self._filtered_by = self._prompt = None
-        self._current = MARK
+        self._finder = None if self._rows is None else Finder(self._rows)
+        self._prompt = None
+        self._jump_due = False
+        self._painter.forget()
         self._generation = self._widest = self._seen_rows = 0
         self.set_reactive(LogView.following, True)
         if self._rows is not None:
@@ -201,8 +199,8 @@ class LogView(ScrollView, can_focus=True):
         if rows is None or not self._is_watched():
             return
         news = rows.index.advance(FRAME_BYTES)
-        for search in self._searches():
-            news = search.advance(FRAME_BYTES) or news
+        if self._finder is not None:
+            news = self._finder.advance(FRAME_BYTES) or news
         if self._lags():
             self._catch_up()
         elif news:
@@ -226,17 +224,27 @@ class LogView(ScrollView, can_focus=True):
 
     # Drawing
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return lines of the screen, the styles being looked up once for all of them."""
+        self._canvas = self._new_canvas()
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._canvas = None
+
     def render_line(self, y: int) -> Strip:
-        """Return one line of the screen."""
-        width = self.scrollable_size.width
-        drawn = self._visible()
-        if y < len(drawn):
-            strip = self._strip_of(drawn[y], width)
-        elif y == 0 and not drawn:
-            strip = self._dim_line(self.empty, width)
+        """Return one line of the screen; asked for alone, with the places of its characters."""
+        canvas = self._canvas or self._new_canvas()
+        lines = self._visible()
+        if y < len(lines):
+            strip = self._painter.strip(
+                lines[y], canvas, self._overlays(lines[y]), offsets=self._canvas is None
+            )
+        elif y == 0 and not lines:
+            strip = dim_line(self.empty, canvas)
         else:
-            strip = Strip.blank(width, self.rich_style)
-        return self._with_notice(strip, width) if y == self.scrollable_size.height - 1 else strip
+            strip = Strip.blank(canvas.width, canvas.base)
+        return self._with_notice(strip, canvas) if y == self.size.height - 1 else strip
 
     def notify_style_update(self) -> None:
         """Forget what was drawn in other colours."""
@@ -263,120 +271,65 @@ class LogView(ScrollView, can_focus=True):
                 lines.append(text[span[0] :] if span[1] == -1 else text[span[0] : span[1]])
         return "\n".join(lines), "\n"
 
-    def _visible(self) -> list[_Drawn]:
+    def _new_canvas(self) -> Canvas:
+        gutter = self._gutter()
+        return Canvas(
+            x=0 if self.wrap else self.scroll_offset.x,
+            room=max(1, self.scrollable_size.width - gutter),
+            width=self.size.width,
+            gutter=gutter,
+            base=self.rich_style,
+            dim=self._look("dim"),
+        )
+
+    def _visible(self) -> list[Drawn]:
         if self._window is None:
-            self._window = self._drawn_rows()
-            if not self.wrap:
-                widest = max(map(self._cells_of, self._window), default=0)
-                if widest > self._widest:
-                    self._widest = widest
-                    self.call_later(self._measure)
+            self._window = self._read_window()
+            widest = max(map(cells_of, self._window), default=0)
+            if widest > self._widest:
+                self._widest = widest
+                self.call_later(self._measure)
         return self._window
 
-    def _cells_of(self, drawn: _Drawn) -> int:
-        if drawn.cut:
-            return CELLS + len(_CUT)
-        if len(drawn.text) * 2 <= self._widest:
-            return 0
-        return min(CELLS, cell_len(without_colours(drawn.text)))
-
-    def _drawn_rows(self) -> list[_Drawn]:
-        rows, height = self._rows, self.scrollable_size.height
+    def _read_window(self) -> list[Drawn]:
+        rows, height = self._rows, self.size.height
         if rows is None or height <= 0:
             return []
+        wrap_at = max(1, self.scrollable_size.width - self._gutter()) if self.wrap else None
         at_end = self.following or self.scroll_offset.y >= self.max_scroll_y
         if at_end and rows.filter is None and not rows.index.complete:
             # The end is known before the lines in front of it are counted.
             last = rows.last(height)
-            return self._laid_out(last, MARK - len(last))[-height:]
+            return lay_out(last, MARK - len(last), wrap_at)[-height:]
         first = max(0, rows.count - height) if at_end else self.scroll_offset.y
-        drawn = self._laid_out(rows.read(first, height), first)
-        return drawn[-height:] if at_end else drawn[:height]
+        lines = lay_out(rows.read(first, height), first, wrap_at)
+        return lines[-height:] if at_end else lines[:height]
 
-    def _laid_out(self, rows: list[Row], first: int) -> list[_Drawn]:
-        drawn: list[_Drawn] = []
-        width = max(1, self.scrollable_size.width - self._gutter())
-        for at, (number, text, settled) in enumerate(rows, first):
-            cut = len(text) > CELLS and len(without_colours(text)) > CELLS
-            if not self.wrap:
-                drawn.append(_Drawn(at, number, text, 0, settled, cut))
-                continue
-            start = 0
-            for part in _parts(text, width):
-                drawn.append(_Drawn(at, number, text, start, settled, cut))
-                start += len(part)
-        return drawn
-
-    def _strip_of(self, drawn: _Drawn, width: int) -> Strip:
-        x = 0 if self.wrap else self.scroll_offset.x
-        selection = self.text_selection
-        key = (drawn.number, drawn.start, x, width)
-        keep = drawn.settled and selection is None and drawn.number != MARK
-        if keep and (known := self._strips.get(key)) is not None:
-            return known
-        strip = self._drawn_strip(drawn, x, width, selection)
-        if keep:
-            if len(self._strips) >= _STRIPS_KEPT:
-                self._strips.clear()
-            self._strips[key] = strip
-        return strip
-
-    def _drawn_strip(self, drawn: _Drawn, x: int, width: int, selection: Selection | None) -> Strip:
-        base = self.rich_style
-        if drawn.number == MARK and drawn.row >= 0:
-            return self._dim_line(drawn.text, width)
-        gutter = self._gutter()
-        room = max(1, width - gutter)
-        # Cells are never fewer than characters that take room, so this many fill the width.
-        reach = drawn.start + x + 2 * room
-        segments = painted(drawn.text, base, min(CELLS, reach))
-        segments = self._marked(drawn, segments, selection)
-        if drawn.cut and reach >= CELLS:
-            segments.append(Segment(_CUT, self._look("dim")))
-        strip = Strip(segments)
-        if self.wrap and drawn.start:
-            x = cell_len(without_colours(drawn.text)[: drawn.start])
-        strip = strip.apply_offsets(0, drawn.row).crop_extend(x, x + room, base)
-        if gutter and drawn.number != MARK:
-            label = "" if drawn.start else str(drawn.number + 1)
-            strip = Strip.join(
-                [Strip([Segment(f"{label:>{gutter - 1}} ", self._look("dim"))], gutter), strip]
-            )
-        return strip
-
-    def _marked(
-        self, drawn: _Drawn, segments: list[Segment], selection: Selection | None
-    ) -> list[Segment]:
-        """Lay the matches and the selection over a line."""
-        if self._pattern is not None:
-            look = self._look("current" if drawn.number == self._current else "match")
-            text = without_colours(drawn.text)[:CELLS]
-            for count, match in enumerate(self._pattern.shown.finditer(text)):
-                if count == _MATCHES_DRAWN:
-                    break
-                segments = overlaid(segments, match.start(), match.end(), look)
+    def _overlays(self, drawn: Drawn) -> list[Overlay]:
+        """Return the matches in a line, and over them the selection."""
+        overlays: list[Overlay] = []
+        finder, selection = self._finder, self.text_selection
+        if finder is not None and finder.pattern is not None:
+            found = finder.pattern.shown.finditer(without_colours(drawn.text)[:CELLS])
+            look = self._look("current" if drawn.number == finder.current else "match")
+            overlays = matches_in((match.span() for match in found), look)
         span = selection.get_span(drawn.row) if selection is not None else None
         if span is not None:
             look = self.screen.get_component_rich_style("screen--selection")
-            segments = overlaid(segments, span[0], CELLS if span[1] == -1 else span[1], look)
-        return segments
+            overlays.append(Overlay(span[0], CELLS if span[1] == -1 else span[1], look))
+        return overlays
 
-    def _with_notice(self, strip: Strip, width: int) -> Strip:
+    def _with_notice(self, strip: Strip, canvas: Canvas) -> Strip:
         """Put the prompt, or what came while nobody followed, over the last line."""
+        width, pill = canvas.gutter + canvas.room, self._look("pill")
         if self._prompt is not None:
             text = self._prompt.shown(width, ascii_only=self.ascii_only)
-            return Strip([Segment(text, self._look("pill"))]).adjust_cell_length(
-                width, self._look("pill")
-            )
-        pill = self._pill()
-        room = width - len(pill)
-        if not pill or room < 0:
+            return Strip([Segment(text, pill)]).adjust_cell_length(width, pill)
+        text = self._pill()
+        if not text or len(text) > width:
             return strip
-        return Strip.join(
-            [
-                strip.crop_extend(0, room, self.rich_style),
-                Strip([Segment(pill, self._look("pill"))]),
-            ]
+        return Strip(
+            [*strip.crop_extend(0, width - len(text), canvas.base), Segment(text, pill)], width
         )
 
     def _pill(self) -> str:
@@ -384,10 +337,6 @@ class LogView(ScrollView, can_focus=True):
         if news <= 0:
             return ""
         return f" {'v' if self.ascii_only else '▼'} {news:,} new  G "
-
-    def _dim_line(self, text: str, width: int) -> Strip:
-        style = self._look("dim")
-        return Strip([Segment(text, style)]).adjust_cell_length(width, self.rich_style)
 
     def _look(self, part: str) -> Style:
         return self.get_component_rich_style(f"log-view--{part}")
@@ -400,40 +349,34 @@ class LogView(ScrollView, can_focus=True):
     def _is_watched(self) -> bool:
         return self.is_mounted and self.screen in self.app.screen_stack and self.is_on_screen
 
-    def _searches(self) -> list[LineSearch]:
-        found = [self._search, self._rows.filter if self._rows else None]
-        return [search for search in found if search is not None]
-
     def _lags(self) -> bool:
-        if self._rows is None:
+        if self._rows is None or self._finder is None:
             return False
-        return not self._rows.index.complete or any(s.behind for s in self._searches())
+        return not self._rows.index.complete or self._finder.lags
 
     def _catch_up(self) -> None:
         """Index and search the rest in small steps between other work of the UI."""
         if not self._catching_up:
             self._catching_up = True
+            self._behind_since = monotonic()
             self._redraw()
             self.run_worker(self._catch_up_in_steps(), group="log", exit_on_error=True)
 
     async def _catch_up_in_steps(self) -> None:
         try:
-            while self._rows is not None and self._lags():
-                self._step()
+            while self._rows is not None and self._finder is not None and self._lags():
+                self._step(self._rows, self._finder)
                 await asyncio.sleep(0)
         finally:
             self._catching_up = False
         self._show_news()
 
-    def _step(self) -> None:
-        assert self._rows is not None
-        index = self._rows.index
-        if not index.complete and not index.advance(FRAME_BYTES):
+    def _step(self, rows: LogRows, finder: Finder) -> None:
+        if not rows.index.complete and not rows.index.advance(FRAME_BYTES):
             # The file is shorter than it was a moment ago; the next look will tell.
-            index.size = index.scanned
-        for search in self._searches():
-            search.advance(FRAME_BYTES)
-        if self._jump_due and self._jump(1):
+            rows.index.size = rows.index.scanned
+        finder.advance(FRAME_BYTES)
+        if self._jump_due and self._jump(1, around=False):
             self._jump_due = False
         self._tell()
 
@@ -444,7 +387,7 @@ class LogView(ScrollView, can_focus=True):
         if rows is not None and rows.index.generation != self._generation:
             self._generation = rows.index.generation
             self._seen_rows = self._widest = 0
-            self._strips.clear()
+            self._painter.forget()
         count = rows.count if rows is not None else 0
         self._measure()
         if self.following:
@@ -452,7 +395,7 @@ class LogView(ScrollView, can_focus=True):
             self._pin()
         if self._jump_due and not self._lags():
             self._jump_due = False
-            self._jump(1, around=True)
+            self._jump(1)
         self._tell()
         self.refresh()
 
@@ -470,7 +413,7 @@ class LogView(ScrollView, can_focus=True):
             self._pinning = False
 
     def _redraw(self) -> None:
-        self._strips.clear()
+        self._painter.forget()
         self._window = None
         self.refresh()
 
@@ -481,25 +424,12 @@ class LogView(ScrollView, can_focus=True):
             self.border_subtitle = Content(status) if status else None
 
     def _status(self) -> str:
-        if self._rows is None:
+        if self._rows is None or self._finder is None:
             return ""
-        parts = []
-        if not self._rows.index.complete:
-            # In tens: each new text costs a drawing of the whole view.
-            parts.append(f"indexing {self._rows.index.progress * 10 // 1 * 10:.0f} %")
-        if self._filtered_by is not None:
-            parts.append(f"&{self._filtered_by.typed} {self._rows.count:,} lines")
-        if self._search is not None and self._pattern is not None:
-            parts.append(f"/{self._pattern.typed} {self._found(self._search)}")
+        index, parts = self._rows.index, self._finder.status()
+        if not index.complete and monotonic() - self._behind_since > SAID_AFTER:
+            parts.insert(0, f"indexing {index.progress * 10 // 1 * 10:.0f} %")
         return "  ".join(parts)
-
-    def _found(self, search: LineSearch) -> str:
-        if search.behind:
-            return f"{search.progress:.0%}"
-        if not search.matches:
-            return "no match"
-        at = bisect_left(search.matches, max(self._current, 0)) + 1
-        return f"{min(at, len(search.matches)):,} of {len(search.matches):,}"
 
     # Moving
 
@@ -538,7 +468,7 @@ class LogView(ScrollView, can_focus=True):
 
     def action_page(self, pages: float) -> None:
         """Scroll by pages or parts of one."""
-        self.action_move(int(max(1, self.scrollable_size.height - 1) * pages))
+        self.action_move(int(max(1, self.size.height - 1) * pages))
 
     def action_sideways(self, steps: int) -> None:
         """Scroll sideways by a third of the width."""
@@ -571,10 +501,11 @@ class LogView(ScrollView, can_focus=True):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave ``n``, ``N`` and ``escape`` to others while they mean nothing here."""
+        finder = self._finder
         if action == "match":
-            return self._search is not None
+            return finder is not None and finder.pattern is not None
         if action == "clear":
-            return self._search is not None or self._filtered_by is not None
+            return finder is not None and (finder.pattern or finder.filter) is not None
         return True
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
@@ -590,7 +521,7 @@ class LogView(ScrollView, can_focus=True):
         if self._prompt.key(event.key, event.character):
             prompt, self._prompt = self._prompt, None
             if prompt.entered:
-                self._look_for(prompt.kind, prompt.typed)
+                (self.search if prompt.kind == "/" else self.show_only)(prompt.typed)
         self.refresh()
 
     def on_paste(self, event: events.Paste) -> None:
@@ -614,70 +545,53 @@ class LogView(ScrollView, can_focus=True):
 
     def search(self, typed: str) -> None:
         """Look for a pattern, as if it had been typed after ``/``; an empty one ends the search."""
-        self._look_for("/", typed)
+        if self._finder is not None:
+            self._finder.look_for(typed)
+            self._jump_due = self._finder.pattern is not None
+            self._look_again()
 
     def show_only(self, typed: str) -> None:
         """Show matching lines only, as if typed after ``&``; an empty pattern shows all."""
-        self._look_for("&", typed)
+        if self._finder is not None and self._rows is not None:
+            line = self._rows.line_of(self.scroll_offset.y)
+            self._finder.show_only(typed)
+            self._seen_rows = 0
+            if not self.following:
+                self.call_after_refresh(self._go_to_line, line)
+            self._look_again()
 
     def action_match(self, step: int) -> None:
         """Go to the next or the previous match."""
-        self._jump(step, around=True)
+        self._jump(step)
 
     def action_clear(self) -> None:
         """Clear the search, then the filter."""
-        if self._search is not None:
-            self._look_for("/", "")
+        if self._finder is not None and self._finder.pattern is not None:
+            self.search("")
         else:
-            self._look_for("&", "")
+            self.show_only("")
 
-    def _look_for(self, kind: str, typed: str) -> None:
-        rows = self._rows
-        if rows is None:
-            return
-        pattern = pattern_of(typed, may_hide=kind == "&")
-        found = rows.index.search(pattern.raw) if pattern is not None else None
-        if kind == "/":
-            self._pattern, self._search = pattern, found
-            self._current = MARK
-            self._jump_due = found is not None
-        else:
-            line = rows.line_of(self.scroll_offset.y)
-            self._filtered_by, rows.filter = pattern, found
-            rows.hides = pattern is not None and pattern.hides
-            self._seen_rows = 0
-            self._redraw()
-            if not self.following:
-                self.call_after_refresh(self._go_to_line, line)
+    def _look_again(self) -> None:
         self._redraw()
         if self._lags():
             self._catch_up()
         else:
             self._show_news()
 
-    def _jump(self, step: int, *, around: bool = False) -> bool:
+    def _jump(self, step: int, *, around: bool = True) -> bool:
         """Go to the match after or before the current one; False when there is none."""
-        if self._search is None or not self._search.matches or self._rows is None:
+        if self._finder is None or self._rows is None:
             return False
-        matches = self._search.matches
-        here = self._current
-        if here == MARK:
-            here = max(0, self._rows.line_of(self.scroll_offset.y)) - (step > 0)
-        at = bisect_right(matches, here) if step > 0 else bisect_left(matches, here) - 1
-        if not 0 <= at < len(matches) and not around:
-            return False
-        self._current = matches[at % len(matches)]
-        self._go_to_line(self._current)
-        return True
+        top = max(0, self._rows.line_of(self.scroll_offset.y))
+        line = self._finder.go(step, top, around=around)
+        if line is not None:
+            self._go_to_line(line)
+        return line is not None
 
     def _go_to_line(self, line: int) -> None:
         if self._rows is None:
             return
-        row, top, height = (
-            self._rows.row_of(line),
-            self.scroll_offset.y,
-            self.scrollable_size.height,
-        )
+        row, top, height = self._rows.row_of(line), self.scroll_offset.y, self.size.height
         if not top <= row < top + height - 1:
             self.scroll_to(y=max(0, row - height // 3), animate=False, immediate=True)
         self.following = False
@@ -694,34 +608,27 @@ class LogView(ScrollView, can_focus=True):
         pill = self._pill()
         if (
             pill
-            and offset.y == self.scrollable_size.height - 1
+            and offset.y == self.size.height - 1
             and offset.x >= self.scrollable_size.width - len(pill)
         ):
             self.action_last()
         elif event.chain == 2:
             # Textual would select the whole log, which may be a gigabyte.
             event.prevent_default()
-            drawn = self._visible()
-            if offset.y < len(drawn):
-                self._open(drawn[offset.y].number)
+            lines = self._visible()
+            if offset.y < len(lines):
+                self._open(lines[offset.y].number)
 
     def action_open(self) -> None:
         """Open the current match, else the first line that was cut, else the last one in view."""
-        drawn = self._visible()
-        numbers = {line.number for line in drawn}
-        cut = [line.number for line in drawn if line.cut]
-        if self._current in numbers and self._current != MARK:
-            self._open(self._current)
-        elif cut or drawn:
-            self._open(cut[0] if cut else drawn[-1].number)
+        lines = self._visible()
+        current = self._finder.current if self._finder is not None else NOWHERE
+        cut = [line.number for line in lines if line.cut]
+        if current != NOWHERE and any(line.number == current for line in lines):
+            self._open(current)
+        elif cut or lines:
+            self._open(cut[0] if cut else lines[-1].number)
 
     def _open(self, number: int) -> None:
         if self._rows is not None and number != MARK:
             self.post_message(self.LineOpened(self, number, self._rows.whole(number)))
-
-
-def _parts(text: str, width: int) -> list[str]:
-    plain = without_colours(text)[:CELLS]
-    if len(plain) <= width and cell_len(plain) <= width:
-        return [plain]
-    return chop_cells(plain, width) or [""]

@@ -285,7 +285,7 @@ async def test_the_end_of_a_large_log_shows_before_it_is_indexed(log, monkeypatc
     app.view = view
     async with app.run_test(size=(60, 8)) as pilot:
         view._window = None
-        assert [drawn.text for drawn in view._drawn_rows()][-1] == "line 4999"
+        assert [drawn.text for drawn in view._read_window()][-1] == "line 4999"
         await settle(app, pilot)
         assert view.line_count == 5000
         assert view.status == ""
