@@ -153,34 +153,58 @@ def short_step(step: float) -> str:
     return f"{step:.4g}"
 
 
+class _Stroke(NamedTuple):
+    """What a pixel column holds: its extent downwards, and where the line leaves it."""
+
+    x: int
+    upper: int
+    lower: int
+    leaves: int | None
+
+
 def _strokes(
     buckets: Sequence[Bucket], bounds: Bounds, scale: Scale, width: int, height: int
 ) -> Iterator[tuple[int, int, int]]:
-    """Yield (x, highest pixel, lowest pixel), joined from one bucket to the next."""
-    before: tuple[int, int] | None = None
+    """Yield (x, highest pixel, lowest pixel), joined from one column to the next."""
+    before: _Stroke | None = None
+    for stroke in _columns(buckets, bounds, scale, width, height):
+        if stroke is not None:
+            if before is not None and before.leaves is not None:
+                nearest = min(max(before.leaves, stroke.upper), stroke.lower)
+                yield from _join((before.x, before.leaves), (stroke.x, nearest))
+            yield stroke.x, stroke.upper, stroke.lower
+        before = stroke
+
+
+def _columns(
+    buckets: Sequence[Bucket], bounds: Bounds, scale: Scale, width: int, height: int
+) -> Iterator[_Stroke | None]:
+    """Yield one stroke for all the buckets of a pixel column; None where there is a gap."""
+    now: _Stroke | None = None
     for bucket in buckets:
         low, high = _span(bucket, scale)
-        if math.isnan(high):
-            before = None
+        if high != high:  # NaN
+            yield now
+            yield None
+            now = None
             continue
-        x = _pixel((bucket.first_step + bucket.last_step) / 2, bounds.left, bounds.right, width)
+        x = _pixel(bucket.first_step / 2 + bucket.last_step / 2, bounds.left, bounds.right, width)
         upper = height - 1 - _pixel(high, bounds.bottom, bounds.top, height)
         lower = height - 1 - _pixel(low, bounds.bottom, bounds.top, height)
-        if before is not None:
-            nearest = min(max(before[1], upper), lower)
-            yield from _join(before, (x, nearest))
-        yield x, upper, lower
         end = scale.up(bucket.last)
-        if math.isnan(end):
-            before = None
-        else:
-            before = (x, height - 1 - _pixel(end, bounds.bottom, bounds.top, height))
+        leaves = None if end != end else height - 1 - _pixel(end, bounds.bottom, bounds.top, height)
+        if now is not None and now.x == x and now.leaves is not None:
+            upper, lower = min(upper, now.upper), max(lower, now.lower)
+        elif now is not None:
+            yield now
+        now = _Stroke(x, upper, lower, leaves)
+    yield now
 
 
 def _join(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int, int, int]]:
     (x, y), (to_x, to_y) = start, end
     if to_x <= x:
-        yield to_x, min(y, to_y), max(y, to_y)
+        # Steps that go back are not joined to what came after them.
         return
     previous = y
     for at in range(x + 1, to_x + 1):
@@ -191,7 +215,7 @@ def _join(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int, i
 
 def _span(bucket: Bucket, scale: Scale) -> tuple[float, float]:
     low, high = scale.up(bucket.minimum), scale.up(bucket.maximum)
-    return (high, high) if math.isnan(low) else (low, high)
+    return (high, high) if low != low else (low, high)
 
 
 def _pixel(value: float, low: float, high: float, size: int) -> int:

@@ -410,3 +410,19 @@ def test_no_name_of_ours_hides_one_of_textuals():
 
     ours = {name for name in vars(LogView()) if name.startswith("_")} - set(vars(ScrollView()))
     assert {name for name in ours if hasattr(ScrollView, name)} == set()
+
+
+async def test_indexing_that_takes_long_is_told_in_the_border(log, monkeypatch):
+    monkeypatch.setattr(log_view, "FIRST_BYTES", 1000)
+    monkeypatch.setattr(log_view, "FRAME_BYTES", 1000)
+    monkeypatch.setattr(log_view, "SAID_AFTER", -1.0)
+    told = []
+    tell = LogView._tell
+    monkeypatch.setattr(LogView, "_tell", lambda self: (tell(self), told.append(self.status)))
+    log.write_bytes(numbered(2000))
+    app = Viewing(log)
+    async with app.run_test(size=(60, 8)) as pilot:
+        await settle(app, pilot)
+        assert "indexing 40 %" in told
+        assert app.view.status == ""
+        assert app.view.border_subtitle is None
