@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.errors import LaunchError
-from launch_tui.store import jobs, write
-from launch_tui.tracking.offline import OfflineTracker
+from launch_tui.errors import DiskFull, LaunchError
+from launch_tui.store import jobs, read, write
+from launch_tui.tracking.offline import OfflineTracker, Progress, find_wandb_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from launch_tui.agent.context import Context
     from launch_tui.domain.attempt import Attempt
     from launch_tui.domain.run import Run
-    from launch_tui.tracking.offline import Progress
 
 INTERVAL_S = 0.5
 """How often the files of a running job are read: wandb 0.31 flushes as often (WANDB.md 3.3)."""
@@ -53,11 +53,31 @@ class Tracking:
                 self._complain(f"{type(error).__name__}: {error}")
 
     async def finish(self) -> Progress:
-        """Read what is left once the job has ended, and return the whole."""
-        while (progress := await self._poll(list)).more:
-            pass
+        """Read what is left once the job has ended, and return the whole.
+
+        A full disk is waited for. What cannot be read at all is left out: the job's outcome does
+        not depend on it, except that a job whose file is there has called ``wandb.init``.
+        """
+        try:
+            progress = await self._rest()
+        except (LaunchError, OSError) as error:
+            self._complain(str(error))
+            known = self.progress or Progress()
+            progress = replace(known, tracked=bool(find_wandb_files(self._attempt)))
+            self.progress = progress
         await self._in_thread(self._close)
         return progress
+
+    async def _rest(self) -> Progress:
+        while True:
+            try:
+                progress = await self._poll(list)
+            except DiskFull as error:
+                self._complain(error.cause)
+                await asyncio.sleep(INTERVAL_S)
+            else:
+                if not progress.more:
+                    return progress
 
     def observed(self) -> dict[str, Any]:
         """Return what the store should have of this run now."""
@@ -121,10 +141,24 @@ def learn_schemas(context: Context, run: Run, progress: Progress) -> None:
         job = jobs.get(context.db, reference)
     except NotFound:
         return
-    inputs = merge_schemas(job.inputs, infer_inputs(progress.config))
+    # What the launch gave says nothing of the script's own default, so it replaces none.
+    own = without(progress.config, read.given_config(context.db, run.id))
+    learnt = merge_schemas(infer_inputs(progress.config), job.inputs)
+    inputs = merge_schemas(merge_schemas(job.inputs, learnt), infer_inputs(own))
     outputs = merge_schemas(job.outputs, infer_outputs(progress.summary, progress.last))
     if inputs != job.inputs or outputs != job.outputs:
         jobs.learn(context.db, reference, inputs, outputs)
+
+
+def without(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of ``config`` whose keys, nested ones alike, ``given`` does not have."""
+    left: dict[str, Any] = {}
+    for key, value in config.items():
+        if key not in given:
+            left[key] = value
+        elif isinstance(value, dict) and isinstance(given[key], dict):
+            left |= {key: inner} if (inner := without(value, given[key])) else {}
+    return left
 
 
 def worth_knowing(last: Mapping[str, Any]) -> str:

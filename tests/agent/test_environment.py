@@ -41,9 +41,7 @@ def spec(**changes):
 
 
 def variables(run, tmp_path, environ, **changes):
-    return variables_of(
-        run, spec(**changes), Interpreter(), Home(tmp_path), {"lr": 0.1}, environ
-    )
+    return variables_of(run, spec(**changes), Interpreter(), Home(tmp_path), {"lr": 0.1}, environ)
 
 
 def test_what_the_submitter_had_decides_about_captured_variables(run, tmp_path):
@@ -69,7 +67,9 @@ def test_a_job_knows_its_run_and_never_the_agents_data_directory(run, tmp_path):
 
 
 def test_setenv_wins_over_everything_but_references(run, tmp_path):
-    got = variables(run, tmp_path, {"A": "agent", "B": "secret"}, setenv={"A": "x=y"}, pass_env=("B",))
+    got = variables(
+        run, tmp_path, {"A": "agent", "B": "secret"}, setenv={"A": "x=y"}, pass_env=("B",)
+    )
     assert got["A"] == "x=y"
     assert got["B"] == "secret"
 
@@ -113,7 +113,11 @@ def test_an_assignment_may_hold_anything_after_its_first_equals_sign():
 
 def test_a_spec_comes_back_from_its_json_as_it_was():
     before = spec(
-        captured={"PATH": "/ü"}, setenv={"A": "1\n2"}, links=("data",), secrets=("S",), in_place="/x"
+        captured={"PATH": "/ü"},
+        setenv={"A": "1\n2"},
+        links=("data",),
+        secrets=("S",),
+        in_place="/x",
     )
     assert load_spec(dump_spec(before)) == before
     assert isinstance(load_spec(dump_spec(before)).source, CodeSource)

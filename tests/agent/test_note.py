@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from launch_tui.agent.watching import worth_knowing
+from launch_tui.agent.watching import without, worth_knowing
 
 
 def test_a_loss_is_worth_knowing_before_anything_else():
@@ -22,3 +22,9 @@ def test_a_loss_that_is_not_a_number_is_told():
 def test_wandbs_own_keys_and_texts_are_not_worth_knowing():
     assert worth_knowing({"_step": 1, "_runtime": 2.0, "text": "hello"}) == ""
     assert worth_knowing({}) == ""
+
+
+def test_what_a_launch_gave_is_left_out_of_what_the_script_set_itself():
+    config = {"lr": 0.5, "bs": 8, "model": {"layers": 5, "name": "a"}, "all": {"x": 1}}
+    given = {"lr": 0.5, "model": {"layers": 5}, "all": {"x": 1}}
+    assert without(config, given) == {"bs": 8, "model": {"name": "a"}}

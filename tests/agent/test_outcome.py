@@ -52,7 +52,9 @@ def test_a_bad_exit_status_is_failed_in_run_whatever_tracking_saw(tracked):
 
 
 def test_the_cause_names_the_last_python_error():
-    tail = "Traceback (most recent call last):\n  File x\nModuleNotFoundError: No module named 'foo'\n"
+    tail = (
+        "Traceback (most recent call last):\n  File x\nModuleNotFoundError: No module named 'foo'\n"
+    )
     assert outcome(code=1, log_tail=tail).cause == (
         "exit status 1: ModuleNotFoundError: No module named 'foo'"
     )
