@@ -101,7 +101,11 @@ def _failed(error: Exception, status: int, *, debug: bool, line: str = "") -> in
         import traceback
 
         traceback.print_exception(error)
-    complain(line or str(error))
+    try:
+        complain(line or str(error))
+    except OSError:
+        # A full disk takes no output either; the status has to say it.
+        _drop_stdout()
     return status
 
 

@@ -35,12 +35,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from textual.app import App
 from textual.css.query import NoMatches
+from textual.scrollbar import ScrollBar
 from textual.signal import Signal
 
 from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError
 from launch_tui.sdk import Launch
 from launch_tui.tui import keys, leaving, theme
+from launch_tui.tui.ascii_bar import AsciiScrollBar
 from launch_tui.tui.glance import Glance, GlanceReader
 from launch_tui.tui.leaving import Leave
 from launch_tui.tui.pulse import Pulse
@@ -174,6 +176,8 @@ class LaunchApp(App[Leave]):
         self._frames = 0
         self._terminal_title = ""
         self._agent_error: BaseException | None = None
+        if ascii_only:
+            ScrollBar.renderer = AsciiScrollBar
         for ours in theme.THEMES:
             self.register_theme(ours)
         self.theme = theme.DARK.name
@@ -310,6 +314,13 @@ class LaunchApp(App[Leave]):
             rerun: A run whose values it begins with.
         """
         self.push_screen(_named("screens.launch_form", "LaunchForm")(job=job, rerun=rerun))
+
+    def action_app_demo(self) -> None:
+        """Launch the demo's training job, and go to its first run."""
+        from launch_tui.sdk.demo import launch_demo
+        from launch_tui.tui.going import show_run
+
+        self.act(launch_demo, lambda runs: show_run(self, runs[0].id))
 
     def action_app_zoom(self) -> None:
         """Give the focused pane the whole screen, or take it back."""

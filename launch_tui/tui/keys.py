@@ -63,6 +63,11 @@ class Action:
         """The key that is shown, as people write it."""
         return shown_key(self.keys.split(",")[0])
 
+    @property
+    def ascii_key(self) -> str:
+        """The same in ASCII."""
+        return self.key if self.key.isascii() else self.keys.split(",")[0]
+
 
 def _global(name: str, keys: str, label: str, **more: object) -> Action:
     return Action(id=f"app.{name}", keys=keys, label=label, scope="global", **more)  # type: ignore[arg-type]
@@ -145,9 +150,8 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="agent.drain", keys="P", label="drain or stop", scope="agent", dangerous=True,
            footer=15, help="Have the agent claim nothing more, or leave; asks",
            palette="agent: drain or stop…"),
-    Action(id="agent.demo", keys="", label="demo", scope="global", dangerous=True,
-           help="A queue, a real training job and three launches of it",
-           palette="help: launch the demo"),
+    _global("demo", "", "demo", dangerous=True, palette="help: launch the demo",
+            help="Make a queue and a real training job, and launch it three times"),
     Action(id="form.submit", keys="f5,ctrl+enter,alt+enter", label="launch or create",
            scope="form", dangerous=True, footer=10, priority=True,
            help="Do what the form says, from any field"),

@@ -52,8 +52,8 @@ def events_page(events: Sequence[Event], width: int) -> Content:
             Content.assemble(
                 (f"{when}  ", "$foreground 60%"),
                 (f"{event.state or '':<10}", "bold"),
+                (f"{actor:<10.10}" if width > 60 else "", "$foreground 60%"),
                 printable(event.message),
-                (f"  {actor}" if width > 60 else "", "$foreground 60%"),
             )
         )
     return Content("\n").join(lines)

@@ -67,6 +67,7 @@ class LaunchScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin to follow what is live."""
+        self.set_class(ui(self).ascii_only, "-ascii")
         pulse = ui(self).pulse
         pulse.store_changed.subscribe(self, self._store_changed)
         pulse.minute.subscribe(self, self._minute_passed)
@@ -101,6 +102,10 @@ class LaunchModal(ModalScreen[T], Generic[T]):
         ("escape", "close", "close"),
         ("ctrl+q", "app.app_leave", "leave"),
     ]
+
+    def on_mount(self) -> None:
+        """Draw as the terminal can."""
+        self.set_class(ui(self).ascii_only, "-ascii")
 
     def action_close(self) -> None:
         """Close without an answer."""

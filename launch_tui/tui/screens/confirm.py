@@ -77,6 +77,7 @@ class Confirm(LaunchModal[str]):
 
     def on_mount(self) -> None:
         """Begin to follow what is live."""
+        super().on_mount()
         ids = [choice.id for choice in self._choices]
         at = ids.index(self._default) if self._default in ids else len(ids) - 1
         self.query_one(f"#choice-{at}", Button).focus()

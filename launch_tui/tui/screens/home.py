@@ -16,6 +16,7 @@ from launch_tui.tui.notes import Notes
 from launch_tui.tui.rows import LIVE, RunPages, RunRows, Wanted
 from launch_tui.tui.screens.run_actions import RunActions
 from launch_tui.tui.ui import entitle, ui
+from launch_tui.tui.widgets.first_run import FirstRun
 from launch_tui.tui.widgets.job_list import JobList
 from launch_tui.tui.widgets.preview import Preview
 from launch_tui.tui.widgets.queue_list import QueueList
@@ -71,6 +72,7 @@ class HomeScreen(RunActions):
                 yield QueueList(id="queues", empty="none yet: N")
                 yield JobList(id="jobs", empty="none yet: 2, then A")
             with Vertical(id="main"):
+                yield FirstRun()
                 yield WindowTable(rows.COLUMNS, self._rows, id="runs", classes="pane")
                 yield Input(
                     id="filter",

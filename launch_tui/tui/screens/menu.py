@@ -59,6 +59,7 @@ class Menu(LaunchModal[str]):
 
     def on_mount(self) -> None:
         """Give the lines the focus."""
+        super().on_mount()
         self.query_one("#menu").focus()
 
     def on_side_list_chosen(self, event: SideList.Chosen) -> None:

@@ -33,8 +33,9 @@ class KeyBar(Bar):
         allowed = not (action.dangerous and ui(self).read_only)
         click = f"app.press('{action.keys.split(',')[0]}')" if allowed else "app.nothing()"
         strong, weak = ("bold $primary", "$foreground 60%") if allowed else ("$panel", "$panel")
+        key = action.ascii_key if ui(self).ascii_only else action.key
         return [
-            (f"{action.key} ", clickable(strong, click)),
+            (f"{key} ", clickable(strong, click)),
             (f"{action.label}   ", clickable(weak, click)),
         ]
 

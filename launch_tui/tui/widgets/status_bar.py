@@ -32,8 +32,9 @@ class StatusBar(Bar):
         """Show how things stand now."""
         app = ui(self)
         shown: list[Group] = [(" ", "")]
+        bar = "|" if app.ascii_only else "│"
         for number, group in enumerate(self._groups(app.glance)):
-            shown.append([*([(" │ ", "$panel-lighten-2")] if number else []), *group])
+            shown.append([*([(f" {bar} ", "$panel-lighten-2")] if number else []), *group])
         self.show(shown)
 
     def on_resize(self) -> None:

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import pytest
+
+from launch_tui.domain.run import RunState
+from launch_tui.tui.screens.home import HomeScreen
+from launch_tui.tui.screens.run import RunScreen
+from tests.tui.conftest import GOLDEN, SIZES, settle, until
+from tests.tui.frames import assert_frame, frame
+
+FAILED, BUILD_FAILED, RUNNING = "run00002", "run00003", "run00006"
+
+
+async def opened(pilot, run_id, *keys):
+    await settle(pilot)
+    pilot.app.push_screen(RunScreen(run_id))
+    await settle(pilot)
+    await pilot.press(*keys)
+    await settle(pilot)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("name", "run_id", "keys"),
+    [
+        ("log", RUNNING, ()),
+        ("metrics", RUNNING, ("]",)),
+        ("config", FAILED, ("]", "]", "]")),
+        ("events", FAILED, ("[",)),
+        ("failed", BUILD_FAILED, ()),
+    ],
+)
+async def test_a_run_looks_as_it_did(busy_world, make_app, monkeypatch, size, name, run_id, keys):
+    busy_world.log(BUILD_FAILED, "resolving\nno version of torchh is known\n", name="build.log")
+    # The directory is another one in every test run.
+    monkeypatch.setattr("launch_tui.tui.run_pages._launch", lambda run, spec: [("run", run.id)])
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await opened(pilot, run_id, *keys)
+        assert_frame(app, GOLDEN / f"run-{name}-{size[0]}x{size[1]}.txt")
+
+
+async def test_a_failure_says_phase_cause_and_next_step_above_the_log(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await opened(pilot, FAILED)
+        top = "\n".join(frame(app).split("\n")[:8])
+        assert "in run: killed by SIGKILL, probably out of memory" in top
+        assert "next: use a smaller batch" in top
+
+
+async def test_a_failed_build_opens_on_its_log(busy_world, make_app):
+    busy_world.log(BUILD_FAILED, "no version of torchh is known\n", name="build.log")
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await opened(pilot, BUILD_FAILED)
+        assert app.screen.query_one("#build").has_focus
+        assert "no version of torchh is known" in frame(app)
+
+
+async def test_the_log_grows_and_the_state_changes_while_it_is_open(world, make_app):
+    world.queue("gpu")
+    run_id = world.run(RunState.RUNNING)
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await opened(pilot, run_id)
+        assert "No output yet" in frame(app)
+        world.log(run_id, "epoch 1\n")
+        await until(pilot, lambda: "epoch 1" in frame(app))
+        world._step(run_id, RunState.RUNNING, RunState.FAILED, "gpubox:1:test",
+                    {"phase": "run", "cause": "exit 3", "exit_code": 3})  # fmt: skip
+        await until(pilot, lambda: "in run: exit 3" in frame(app))
+
+
+async def test_metrics_grow_while_they_are_shown(world, make_app):
+    world.queue("gpu")
+    run_id = world.run(RunState.RUNNING)
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await opened(pilot, run_id, "]")
+        assert "No metrics yet" in frame(app)
+        world.metrics(run_id, [{"loss": 1.0 - n / 10, "lr": 0.1} for n in range(5)])
+        await until(pilot, lambda: "loss 0.6" in frame(app) and "lr 0.1" in frame(app))
+
+
+async def test_many_metrics_come_in_pages(world, make_app):
+    world.queue("gpu")
+    run_id = world.run(RunState.RUNNING)
+    world.metrics(run_id, [{f"layer{k:03d}": float(n) for k in range(40)} for n in range(5)])
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await opened(pilot, run_id, "]")
+        await until(pilot, lambda: "1-9 of 40" in frame(app))
+        await pilot.press("j")
+        await until(pilot, lambda: "10-18 of 40" in frame(app) and "layer009" in frame(app))
+        await pilot.press("L")
+        assert app.screen.query_one("#metrics").log_y
+
+
+async def test_secrets_are_masked(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 50)) as pilot:
+        await opened(pilot, FAILED, "]", "]", "]")
+        assert "HF_TOKEN" in frame(app)
+        assert "hunter2" not in frame(app)
+
+
+async def test_tabs_can_be_clicked(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await opened(pilot, FAILED)
+        line = next(n for n, text in enumerate(frame(app).split("\n")) if "Metrics   Build" in text)
+        column = frame(app).split("\n")[line].index("Events")
+        await pilot.click(offset=(column + 1, line))
+        await settle(pilot)
+        assert "enqueued on gpu" in frame(app)
+
+
+async def test_escape_goes_back_and_deleting_does_too(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await opened(pilot, FAILED, "escape")
+        assert isinstance(app.screen, HomeScreen)
+        await opened(pilot, FAILED, "D", "d")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen))
+        assert FAILED not in frame(app)
+
+
+async def test_copying_names_what_it_copied(busy_world, make_app):
+    app = make_app()
+    copied = []
+    app.copy = copied.append
+    async with app.run_test(size=(120, 34)) as pilot:
+        await opened(pilot, FAILED, "y", "i")
+        await pilot.press("y", "c")
+        await pilot.press("y", "e")
+        await settle(pilot)
+    assert copied[0] == FAILED
+    assert '"lr": 0.001' in copied[1]
+    assert copied[2].startswith("killed by SIGKILL")
