@@ -10,7 +10,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.environment import parse_assignment
+from launch_tui.domain.environment import looks_secret, parse_assignment
 from launch_tui.domain.queue import DEFAULT_QUEUE
 from launch_tui.domain.words import merge, parse_assignments, write_value
 from launch_tui.errors import LaunchError, UsageError
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 CONFIG = "config"
 MORE = "more"
+_MASK = "••••"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +170,7 @@ class LaunchModel:
             Field(key="entry_point", label="entry point", shown_default=self.command,
                   hint="command", read=_command),
             Field(key="setenv", label="setenv", hint="NAME=value …", read=_setenv,
-                  shown_default=shlex.join(f"{k}={v}" for k, v in self.setenv.items())),
+                  shown_default=" ".join(_shown_variables(self.setenv))),
         ]  # fmt: skip
 
 
@@ -258,6 +259,10 @@ def _setenv(text: str) -> dict[str, str]:
 def _command(text: str) -> str:
     _split("entry point", text)
     return text
+
+
+def _shown_variables(setenv: Mapping[str, str]) -> list[str]:
+    return [f"{k}={_MASK if looks_secret(k) else v}" for k, v in setenv.items()]
 
 
 def _split(name: str, text: str) -> list[str]:

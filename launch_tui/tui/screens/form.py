@@ -39,6 +39,7 @@ class FormModal(LaunchModal[str]):
     HEADING: ClassVar[str] = ""
     SUBMIT: ClassVar[str] = "Create"
     """What the button says."""
+    HINT: ClassVar[str] = "f5   esc closes"
     FLAGS: ClassVar[Mapping[str, str]] = {}
     """Field named by an error of the SDK -> key of the form's field."""
 
@@ -78,7 +79,12 @@ class FormModal(LaunchModal[str]):
         yield says
         with Horizontal(classes="buttons form-buttons"):
             yield Button(self.SUBMIT, id="submit", variant="primary", compact=True)
-            yield Static("f5   esc closes", classes="hint", markup=False)
+            yield Static(self.HINT, classes="hint", markup=False)
+            yield from self.foot_more()
+
+    def foot_more(self) -> ComposeResult:
+        """Compose what stands beside the button."""
+        yield from ()
 
     def on_mount(self) -> None:
         """Give the first field the focus."""

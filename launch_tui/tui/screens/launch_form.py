@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 PLAN_DELAY_S = 0.2
 """The plan follows what is typed this late."""
 _MASK = "••••"
-NO_JOB = "There is no job to launch yet. Close this, then: 2 jobs, A adds one from a folder."
 
 
 class LaunchForm(FormModal):
@@ -47,6 +46,7 @@ class LaunchForm(FormModal):
     """
 
     SUBMIT = "Launch"
+    HINT = "f5   esc keeps the draft"
     FLAGS: ClassVar[Mapping[str, str]] = {
         "queue": "queue", "-E": "entry_point", "--setenv": "setenv", "JOB": "job",
     }  # fmt: skip
@@ -69,17 +69,14 @@ class LaunchForm(FormModal):
                     if model is not None:
                         yield from self.rows(self.fields(), marks=model.run is not None)
                     else:
-                        yield Static(printable(self._trouble or NO_JOB), markup=False)
+                        yield Static(printable(self._trouble), markup=False)
                 yield from self.foot()
             yield PlanPane()
 
-    def foot(self) -> ComposeResult:
-        """Compose what stands below the fields."""
-        yield from super().foot()
-        line = Content.assemble(
-            ("f2 ", "bold $primary"), ("plan", clickable("$text-muted", "screen.form_plan()")),
-            ("  esc ", "bold $primary"), ("keeps the draft", "$text-muted"),
-        )  # fmt: skip
+    def foot_more(self) -> ComposeResult:
+        """Compose the way to the plan, where both do not fit."""
+        click = clickable("$text-muted", "screen.form_plan()")
+        line = Content.assemble(("f2 ", "bold $primary"), ("plan", click))
         yield Static(line, id="form-plan-hint", markup=False)
 
     def fields(self) -> Sequence[tuple[Field, str]]:
@@ -94,6 +91,8 @@ class LaunchForm(FormModal):
         if self._model is None:
             self.query_one("#submit").display = False
             self.query_one(PlanPane).show_words("")
+            if not self._trouble:
+                self.call_after_refresh(self._make_a_job_first)
             return
         super().on_mount()
         self._make_plan()
@@ -146,6 +145,14 @@ class LaunchForm(FormModal):
         self._stop_planning()
         self._keep_draft()
         self.dismiss(None)
+
+    def _make_a_job_first(self) -> None:
+        """Without any job, making one is what comes before a launch."""
+        from launch_tui.tui.screens.new_job import NewJob
+
+        app = ui(self)
+        self.dismiss(None)
+        app.ask(NewJob(then="launch"), lambda name: app.open_form(job=name))
 
     def _find(self) -> LaunchModel | None:
         job, rerun = self._wanted

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*::?//|[^/\s]+@[^/\s]+:")
 
 PYTHONS = (
-    ("", "from the files: built if there are requirements"),
-    ("current", "current: the Python in use"),
+    ("", "as the files say"),
+    ("current", "the one in use"),
     ("none", "none"),
 )
-TRACKING = (("required", "required: it must call wandb.init"), ("optional", "optional"))
+TRACKING = (("required", "required"), ("optional", "optional"))
 
 
 class NewJob(FormModal):
@@ -36,6 +36,9 @@ class NewJob(FormModal):
 
     What making it has to tell (left out files, no wandb in the environment) is shown before the
     form closes.
+
+    Args:
+        then: What the person wanted and needs a job for, such as ``launch``; empty for nothing.
     """
 
     HEADING = "New job"
@@ -45,9 +48,16 @@ class NewJob(FormModal):
         "--link": "links", "--yes": "accept_large",
     }  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, then: str = "") -> None:
         super().__init__()
+        self._then = then
         self._made: Created | None = None
+
+    def on_mount(self) -> None:
+        """Say what the job is needed for."""
+        super().on_mount()
+        if self._then:
+            self.say(f"There is no job to {self._then} yet: this makes the first.")
 
     def fields(self) -> Sequence[tuple[Field, str]]:
         """Return the fields."""
@@ -57,18 +67,19 @@ class NewJob(FormModal):
             Field(key="ref", label="git ref", description="branch, tag or commit; for git only"),
             Field(key="name", label="name", shown_default="the folder's", read=_name, apart=True),
             Field(key="entry_point", label="entry point", hint="command", read=_command,
-                  shown_default="main.py or train.py, if there is one of them"),
+                  shown_default="main.py or train.py"),
             Field(key="venv", label="environment", kind=Kind.CHOICE, choices=PYTHONS, begins=""),
             Field(key="python_version", label="python", shown_default="as the files say",
                   hint="3.X"),
             Field(key="python", label="interpreter", hint="path",
-                  shown_default="an existing one, instead of the above"),
+                  shown_default="an existing one"),
             Field(key="tracking", label="tracking", kind=Kind.CHOICE, choices=TRACKING,
-                  begins="required", always=True, required=True, apart=True),
+                  begins="required", always=True, required=True, apart=True,
+                  description="whether a run must call wandb.init to be good"),
             Field(key="links", label="links", hint="paths", read=_words,
-                  shown_default="data/  linked into each working copy"),
+                  shown_default="linked into each copy"),
             Field(key="description", label="description"),
-            Field(key="accept_large", label="large", kind=Kind.BOOLEAN, begins="false",
+            Field(key="accept_large", label="take all", kind=Kind.BOOLEAN, begins="false",
                   description="take the folder even if it is very large"),
         ]  # fmt: skip
         return [(field, field.begins) for field in fields]

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from launch_tui.domain.queue import Queue
 
-RESOURCES = ((str(Resource.LOCAL_PROCESS), "local-process: processes of this machine"),)
+RESOURCES = ((str(Resource.LOCAL_PROCESS), "local-process"),)
 """The target resources that runs can be started on."""
-TRACKING = (("required", "required: a job must call wandb.init"), ("optional", "optional"))
+TRACKING = (("required", "required"), ("optional", "optional"))
 
 
 class NewQueue(FormModal):
@@ -39,7 +39,8 @@ class NewQueue(FormModal):
             Field(key="max_running", label="max running", kind=Kind.INTEGER, shown_default="1",
                   hint="int · ≥ 1", description="how many runs at once", read=_limit),
             Field(key="tracking", label="tracking", kind=Kind.CHOICE, required=True, always=True,
-                  choices=TRACKING, begins="required"),
+                  choices=TRACKING, begins="required",
+                  description="whether a run must call wandb.init to be good"),
         ]  # fmt: skip
         return [(field, field.begins) for field in fields]
 

@@ -84,6 +84,8 @@ class FieldRow(Vertical):
             label.styles.width = self._label_width + 3
             yield label
             yield self._make_editor()
+            if self.field.kind is Kind.BOOLEAN:
+                yield Static("", classes="field-fill")
             yield Static(printable(self.field.hint), classes="field-hint", markup=False)
         if self.field.description:
             description = Static(
