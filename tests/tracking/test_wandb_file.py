@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 import tracemalloc
 
 import pytest
@@ -188,14 +189,12 @@ def test_history_is_read_fast(file):
     ]
     file.write_bytes(written(rows))
     best = min(_seconds_to_read(file, count) for _ in range(3))
-    # Five times faster on a quiet machine; the bound is for one that does other things too.
-    assert count / best > 20_000
+    assert count / best > 40_000
 
 
 def _seconds_to_read(file, count):
-    import time
-
+    # The processor's time: what else the machine does is not the reader's fault.
     reader = WandbFile(file)
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(read_all(reader, 1 << 22)) == count
-    return time.perf_counter() - began
+    return time.process_time() - began
