@@ -9,6 +9,7 @@
     │   ├── StoreCorrupt        not a launch_tui store, or a damaged one
     │   ├── StoreReadOnly       no write permission
     │   ├── StoreOnNetwork      a network file system, where SQLite's locks cannot be trusted
+    │   ├── StoreBusy           another process kept the store's lock for too long
     │   └── DiskFull            no space left for what was asked
     ├── AgentBusy               another agent holds this data directory
     ├── Stale                   someone else acted on the run first; the caller drops its work
@@ -92,6 +93,10 @@ class StoreReadOnly(StoreError):
 
 class StoreOnNetwork(StoreError):
     """The data directory is on a network file system."""
+
+
+class StoreBusy(StoreError):
+    """Another process kept the store's lock for too long; nothing was written."""
 
 
 class DiskFull(StoreError):

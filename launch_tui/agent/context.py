@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -40,16 +41,18 @@ class Context:
 
     def report(self, text: str, *, run: Run | None = None, state: str | None = None) -> None:
         """Tell whoever listens what happened."""
-        self.tell(
-            AgentEvent(
-                at=time.time(),
-                kind="agent" if run is None else "run",
-                text=text,
-                run_id=run.id if run else None,
-                state=state,
-                queue=run.queue if run else None,
-            )
+        event = AgentEvent(
+            at=time.time(),
+            kind="agent" if run is None else "run",
+            text=text,
+            run_id=run.id if run else None,
+            state=state,
+            queue=run.queue if run else None,
         )
+        # A closed terminal, a broken pipe or a full disk under the agent's own output must not
+        # cost a run: the store has all of it.
+        with contextlib.suppress(OSError, ValueError):
+            self.tell(event)
 
     def close(self) -> None:
         """Wait for the threads' work that is under way, and let go of them."""

@@ -21,7 +21,7 @@ from launch_tui.agent.watching import Tracking, learn_schemas
 from launch_tui.domain.attempt import Attempt, Ended, EndKind, Running
 from launch_tui.domain.run import MAX_PREEMPTIONS, Phase, RunState, StopMode
 from launch_tui.domain.text import printable
-from launch_tui.errors import DiskFull, LaunchError, RunFailure, Stale, StartFailed
+from launch_tui.errors import DiskFull, LaunchError, RunFailure, Stale, StartFailed, StoreBusy
 from launch_tui.store import queues, read, write
 from launch_tui.store.clock import iso, now
 
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 GRACE_S = 15.0
 """Between SIGINT, SIGTERM and SIGKILL when a run is stopped: wandb writes everything meanwhile."""
-DISK_FULL_RETRY_S = 1.0
+RETRY_S = 1.0
+"""How often a write is tried again while the disk is full or the store is locked."""
+WAITED_FOR = (DiskFull, StoreBusy)
+"""What passes: no run is given up for it, and nothing is told that is not so."""
 LOG_TAIL_BYTES = 16 * 1024
 
 T = TypeVar("T")
@@ -100,12 +103,12 @@ class Execution:
 
     async def _from_where_it_is(self) -> None:
         if self._state not in (RunState.STARTING, RunState.RUNNING):
-            self._give_back("its agent ended before it was started")
+            await self._insist(lambda: self._give_back("its agent ended before it was started"))
             return
         attempt = self._attempt(self._directory, self._spec.command, {})
         handle = await self._target.adopt(attempt)
-        if handle is None and await self._target.void(attempt):
-            self._try_anew("its agent ended before it was started")
+        if handle is None and await self._void(attempt):
+            await self._try_anew("its agent ended before it was started")
             return
         handle = handle or await self._target.adopt(attempt)
         if handle is None:
@@ -211,7 +214,7 @@ class Execution:
         ended = await self._watch(handle, self._tracking)
         faults.point("end.seen")
         if ended.kind is EndKind.VOID:
-            self._try_anew(ended.cause)
+            await self._try_anew(ended.cause)
             return
         progress = await self._tracking.finish()
         outcome = judge(
@@ -223,8 +226,11 @@ class Execution:
             untracked_reason=self._why_untracked() if not progress.tracked else None,
             log_tail=printable_tail(self._directory / "output.log"),
         )
+        if outcome.state is RunState.LOST and ended.kind is EndKind.REBOOTED and self._runs_again():
+            await self._insist(lambda: self._requeue_preempted(ended.cause))
+            return
         if outcome.state is RunState.FINISHED:
-            learn_schemas(self._context, self.run, progress)
+            await self._insist(lambda: learn_schemas(self._context, self.run, progress))
         await self._conclude(outcome, ended_at=ended.ended_at)
 
     async def _watch(self, handle: object, tracking: Tracking) -> Ended:
@@ -237,7 +243,7 @@ class Execution:
         try:
             async for status in self._target.watch(handle):
                 if isinstance(status, Running):
-                    await self._enter_running()
+                    await self._enter_running(status)
                 else:
                     ended = status
         finally:
@@ -320,45 +326,85 @@ class Execution:
         self._state = to
         self._context.report(message or str(to), run=self.run, state=to)
 
-    async def _insist(self, work: Callable[[], None]) -> None:
-        """Write to the store, however long its disk stays full."""
+    async def _insist(self, work: Callable[[], T]) -> T:
+        """Write to the disk, however long it stays full or the store stays locked."""
+        said = ""
         while True:
             try:
-                work()
-            except DiskFull as error:
-                self._context.report(f"waits for space: {error.cause}", run=self.run)
-                await asyncio.sleep(DISK_FULL_RETRY_S)
-            else:
-                return
+                return work()
+            except WAITED_FOR as error:
+                if error.cause != said:
+                    said = error.cause
+                    self._context.report(f"waits: {said}", run=self.run)
+                await asyncio.sleep(RETRY_S)
 
-    async def _enter_running(self) -> None:
+    async def _void(self, attempt: Attempt) -> bool:
+        while True:
+            try:
+                return await self._target.void(attempt)
+            except WAITED_FOR as error:
+                self._context.report(f"waits: {error.cause}", run=self.run)
+                await asyncio.sleep(RETRY_S)
+
+    async def _enter_running(self, status: Running) -> None:
         if self._state is RunState.STARTING:
-            await self._enter(RunState.RUNNING, started_at=now())
+            # When it started, not when that was seen: an adopted job may have ended long ago.
+            started_at = iso(status.started_at) if status.started_at else now()
+            await self._enter(RunState.RUNNING, started_at=started_at)
             faults.point("running.recorded")
 
     def _give_back(self, why: str) -> None:
         """Put the run back into its place in the queue; nothing of it has started."""
         self._requeue(why, self.run.attempt)
 
-    def _try_anew(self, why: str) -> None:
+    async def _try_anew(self, why: str) -> None:
         """Queue the next attempt in the run's place, since this one can never start."""
         if self.run.attempt > MAX_PREEMPTIONS:
             raise StartFailed(f"{why}, {self.run.attempt} times", next_step="launch-tui doctor")
-        self._requeue(why, self.run.attempt + 1)
+        await self._insist(lambda: self._requeue(why, self.run.attempt + 1))
+
+    def _runs_again(self) -> bool:
+        """Say whether the queue, as it is now, wants a rebooted machine's runs once more."""
+        queue = queues.find(self._context.db, self.run.queue)
+        wanted = queue is not None and queue.on_reboot == "requeue"
+        return wanted and self.run.attempt <= MAX_PREEMPTIONS
+
+    def _requeue_preempted(self, why: str) -> None:
+        """Queue the next attempt in the run's place after the machine took this one away."""
+        db, agent = self._context.db, self._context.agent
+        with db.transaction():
+            write.transition(
+                db,
+                self.run.id,
+                self._state,
+                RunState.PREEMPTED,
+                owner=agent,
+                actor=agent,
+                message=why,
+                changes={"started_at": None, "tracked": False},
+            )
+            self._write_requeue(RunState.PREEMPTED, why, self.run.attempt + 1)
+        self._is_back(why)
 
     def _requeue(self, why: str, attempt: int) -> None:
+        self._write_requeue(self._state, why, attempt)
+        self._is_back(why)
+
+    def _is_back(self, why: str) -> None:
+        self._state = RunState.QUEUED
+        self._context.report(f"back in its queue: {why}", run=self.run, state=RunState.QUEUED)
+
+    def _write_requeue(self, state: RunState, why: str, attempt: int) -> None:
         write.transition(
             self._context.db,
             self.run.id,
-            self._state,
+            state,
             RunState.QUEUED,
             owner=self._context.agent,
             actor=self._context.agent,
             message=why,
             changes={"owner": None, "claimed_at": None, "attempt": attempt, "progress": ""},
         )
-        self._state = RunState.QUEUED
-        self._context.report(f"back in its queue: {why}", run=self.run, state=RunState.QUEUED)
 
     def _attempt(
         self, working_directory: Path, command: Sequence[str], variables: dict[str, str]
@@ -382,7 +428,7 @@ class Execution:
 
     def _say(self, text: str) -> None:
         """Make ``text`` the one line worth knowing of this run."""
-        with contextlib.suppress(DiskFull):
+        with contextlib.suppress(*WAITED_FOR):
             write.observe(self._context.db, self.run.id, {"progress": text})
         self._context.report(text, run=self.run)
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from launch_tui import faults
 from launch_tui.agent.context import Context
-from launch_tui.agent.execution import Execution
+from launch_tui.agent.execution import RETRY_S, WAITED_FOR, Execution
 from launch_tui.agent.wake import StoreChanges
-from launch_tui.errors import DiskFull
+from launch_tui.errors import LaunchError
 from launch_tui.store import agents, read, write
 from launch_tui.store.agents import AgentLock
 from launch_tui.store.database import Database
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 STANDBY_POLL_S = 0.2
 """How often an agent that stands by tries the lock."""
-DISK_FULL_RETRY_S = 1.0
 
 
 class Agent:
@@ -62,6 +61,7 @@ class Agent:
         self._draining = False
         self._leave = asyncio.Event()
         self._retry: asyncio.TimerHandle | None = None
+        self._said = ""
 
     def leave(self) -> None:
         """Stop claiming and leave at once; runs go on and the next agent adopts them."""
@@ -96,14 +96,26 @@ class Agent:
             pid = f" (pid {holder.pid})" if holder else ""
             self._context.report(f"standing by: another agent{pid} works here")
             while not lock.acquire():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._leave.wait(), STANDBY_POLL_S)
-                if self._leave.is_set():
+                if await self._leaving_within(STANDBY_POLL_S):
                     return False
-        agents.register(
-            self._context.db, self._context.agent, queues=self._queues, max_jobs=self._max_jobs
-        )
-        return True
+        return await self._register()
+
+    async def _register(self) -> bool:
+        """Say that this is the agent here; False when asked to leave before that could be said."""
+        while not self._leave.is_set():
+            try:
+                agents.register(
+                    self._context.db,
+                    self._context.agent,
+                    queues=self._queues,
+                    max_jobs=self._max_jobs,
+                )
+            except WAITED_FOR as error:
+                self._say_once(f"waits: {error.cause}")
+                await self._leaving_within(RETRY_S)
+            else:
+                return True
+        return False
 
     async def _work(self) -> None:
         context = self._context
@@ -117,40 +129,64 @@ class Agent:
                 asyncio.create_task(self._hear(changes)),
             ]
             self._context.report(self._greeting())
-            for claimed in write.take_over(context.db, context.agent):
-                self._begin(Execution(context, claimed), taken_up=True)
+            await self._take_over()
             self._look()
             await self._leave.wait()
             for task in (*listening, *self._tasks):
                 task.cancel()
             await asyncio.gather(*listening, *self._tasks, return_exceptions=True)
-        agents.set_state(context.db, context.agent, "ended")
+        with contextlib.suppress(*WAITED_FOR):
+            agents.set_state(context.db, context.agent, "ended")
         context.report("left")
+
+    async def _take_over(self) -> None:
+        """Go on with what dead agents have begun."""
+        while not self._leave.is_set():
+            try:
+                left = write.take_over(self._context.db, self._context.agent)
+            except WAITED_FOR as error:
+                self._say_once(f"waits: {error.cause}")
+                await self._leaving_within(RETRY_S)
+                continue
+            for claimed in left:
+                self._begin(Execution(self._context, claimed), taken_up=True)
+            # What never started goes back to its place before anything behind it is claimed.
+            await asyncio.sleep(0)
+            return
 
     async def _hear(self, changes: StoreChanges) -> None:
         async for _ in changes:
             self._look()
 
     def _look(self) -> None:
-        """Do what the store asks for now."""
-        for request in read.stop_requests(self._context.db):
-            if execution := self._executions.get(request.run_id):
-                execution.ask_to_stop(request.mode)
+        """Do what the store asks for now; what cannot be done now is tried again."""
+        try:
+            self._obey()
+            self._claim_more()
+            # Last, for a run that was claimed just now may have been asked to stop before its
+            # former agent died.
+            self._pass_on_stops()
+        except LaunchError as error:
+            self._say_once(f"claiming nothing: {error}")
+            self._look_again_later()
+        else:
+            self._said = ""
+
+    def _obey(self) -> None:
         asked = agents.requested(self._context.db, self._context.agent)
         if asked == "stop":
             self.leave()
         elif asked == "drain":
             self.drain()
-        self._claim_more()
+
+    def _pass_on_stops(self) -> None:
+        for request in read.stop_requests(self._context.db):
+            if execution := self._executions.get(request.run_id):
+                execution.ask_to_stop(request.mode)
 
     def _claim_more(self) -> None:
         while not self._draining and not self._leave.is_set() and self._has_room():
-            try:
-                claimed = self._claim()
-            except DiskFull as error:
-                self._context.report(f"claiming nothing: {error.cause}")
-                self._look_again_later()
-                return
+            claimed = self._claim()
             if claimed is None:
                 return
             faults.point("claim.committed")
@@ -192,7 +228,17 @@ class Agent:
     def _look_again_later(self) -> None:
         if self._retry is not None:
             self._retry.cancel()
-        self._retry = asyncio.get_running_loop().call_later(DISK_FULL_RETRY_S, self._look)
+        self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._look)
+
+    async def _leaving_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._leave.wait(), seconds)
+        return self._leave.is_set()
+
+    def _say_once(self, text: str) -> None:
+        if text != self._said:
+            self._said = text
+            self._context.report(text)
 
     def _greeting(self) -> str:
         served = "all queues" if self._queues is None else "queues " + ", ".join(self._queues)

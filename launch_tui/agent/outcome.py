@@ -63,7 +63,7 @@ def judge(
             next_step="check the entry point and the environment, then rerun",
         )
     code = exit_status(ended.exit_code)
-    if ended.kind is EndKind.LOST:
+    if ended.kind in (EndKind.LOST, EndKind.REBOOTED):
         return _lost(ended, stopped=stopped, wandb_exit=wandb_exit)
     if stopped:
         return Outcome(state=RunState.STOPPED, exit_code=code, cause="stopped by the user")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.output import line, pairs, print_json, say, table
-from launch_tui.domain.queue import DEFAULT_MAX_RUNNING, Queue
+from launch_tui.domain.queue import DEFAULT_MAX_RUNNING, OnReboot, Queue
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def create(arguments: Arguments) -> int:
             resource,
             max_running=DEFAULT_MAX_RUNNING if limit is None else limit,
             tracking=arguments.text("tracking") or "required",
+            on_reboot=arguments.text("on_reboot") or OnReboot.LOST,
         )
     return _tell(queue, f"created queue {queue.name} ({queue.resource})", json=arguments.json)
 
@@ -68,6 +69,7 @@ def show(arguments: Arguments) -> int:
             "waiting": str(queue.depth),
             "running": f"{queue.running} of at most {queue.max_running}",
             "tracking": queue.tracking,
+            "on reboot": queue.on_reboot,
         }
     )
     return 0
@@ -76,10 +78,14 @@ def show(arguments: Arguments) -> int:
 def update(arguments: Arguments) -> int:
     """Change settings of a queue."""
     limit, tracking = arguments.number("max_running"), arguments.text("tracking") or None
-    if limit is None and tracking is None:
-        raise UsageError("queue update", "changes nothing", allowed="--max-running N, --tracking")
+    on_reboot = arguments.text("on_reboot") or None
+    if limit is None and tracking is None and on_reboot is None:
+        allowed = "--max-running N, --tracking RULE, --on-reboot POLICY"
+        raise UsageError("queue update", "changes nothing", allowed=allowed)
     with arguments.open() as sdk:
-        queue = sdk.queues.update(arguments.words[0], max_running=limit, tracking=tracking)
+        queue = sdk.queues.update(
+            arguments.words[0], max_running=limit, tracking=tracking, on_reboot=on_reboot
+        )
     return _tell(queue, f"updated queue {queue.name}", json=arguments.json)
 
 
@@ -102,6 +108,7 @@ def edit(arguments: Arguments) -> int:
             {
                 "max_running": queue.max_running,
                 "tracking": queue.tracking,
+                "on_reboot": queue.on_reboot,
                 "paused": queue.paused,
             },
             title=f"queue {queue.name} ({queue.resource})",

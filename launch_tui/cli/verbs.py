@@ -14,6 +14,7 @@ STATES = (
 )  # fmt: skip
 RESOURCES = ("local-process", "local-container", "slurm", "kubernetes", "sagemaker", "vertex")
 TRACKING = ("required", "optional")
+ON_REBOOT = ("lost", "requeue")
 
 GLOBAL_FLAGS = (
     Flag(("--json",), "print JSON on stdout, messages on stderr"),
@@ -85,6 +86,10 @@ _AGENT_FLAGS = (
     Flag(("-j", "--max-jobs"), "how many runs at once; no limit if left out", "N", number=True),
 )  # fmt: skip
 _MAX_RUNNING = Flag(("--max-running",), "how many of its runs at once", "N", number=True)
+_ON_REBOOT = Flag(
+    ("--on-reboot",), "what becomes of its running runs when the machine reboots", "POLICY",
+    choices=ON_REBOOT,
+)  # fmt: skip
 
 _LAUNCH_HELP = """\
 launch-tui launch train lr=3e-4 model.depth=18     a job that exists
@@ -119,12 +124,12 @@ VERBS: tuple[Verb, ...] = (
          json=True),
     Verb(("queue", "create"), "make a queue", "queues.create", ("NAME",),
          (Flag(("-r", "--resource"), "the target resource", "RESOURCE", choices=RESOURCES),
-          _MAX_RUNNING, _TRACKING), json=True),
+          _MAX_RUNNING, _TRACKING, _ON_REBOOT), json=True),
     Verb(("queue", "list"), "the queues", "queues.list_queues", json=True),
     Verb(("queue", "show"), "one queue", "queues.show", ("QUEUE",), json=True),
     Verb(("queue", "edit"), "edit a queue's settings in $EDITOR", "queues.edit", ("QUEUE",)),
     Verb(("queue", "update"), "change a queue's settings", "queues.update", ("QUEUE",),
-         (_MAX_RUNNING, _TRACKING), json=True),
+         (_MAX_RUNNING, _TRACKING, _ON_REBOOT), json=True),
     Verb(("queue", "pause"), "start no more runs of a queue", "queues.pause", ("QUEUE...",)),
     Verb(("queue", "resume"), "start runs of a queue again", "queues.resume", ("QUEUE...",)),
     Verb(("queue", "delete"), "delete a queue that has no runs", "queues.delete", ("QUEUE...",)),

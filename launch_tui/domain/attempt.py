@@ -48,13 +48,19 @@ class EndKind(StrEnum):
     """Nothing of it ever ran and nothing can any more: it may be tried anew."""
     LOST = "lost"
     """It is gone and left no exit status."""
+    REBOOTED = "rebooted"
+    """As ``LOST``, because the machine was booted anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """The job's process exists. ``pid`` is None where the target has no such thing."""
+    """The job's process exists, or existed. ``pid`` is None where the target has no such thing.
+
+    ``started_at`` is seconds since the epoch, None where the target does not know it.
+    """
 
     pid: int | None = None
+    started_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -250,7 +250,7 @@ def _getter(name: str) -> Callable[[Run, float], Any]:
     if key:
         return lambda run, _now: _lookup(getattr(run, top), key)
     if name == "age":
-        return lambda run, now: now - _seconds(run.created_at)
+        return lambda run, now: max(now - _seconds(run.created_at), 0.0)
     if name == "duration":
         return _duration
     return lambda run, _now: getattr(run, name)
@@ -259,7 +259,8 @@ def _getter(name: str) -> Callable[[Run, float], Any]:
 def _duration(run: Run, now: float) -> float | None:
     if run.started_at is None:
         return None
-    return (_seconds(run.ended_at) if run.ended_at else now) - _seconds(run.started_at)
+    ended = _seconds(run.ended_at) if run.ended_at else now
+    return max(ended - _seconds(run.started_at), 0.0)
 
 
 def _lookup(values: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401

@@ -29,6 +29,15 @@ class Resource(StrEnum):
     VERTEX = "vertex"
 
 
+class OnReboot(StrEnum):
+    """What becomes of a run whose machine was booted anew."""
+
+    LOST = "lost"
+    """It is lost, and a person decides."""
+    REQUEUE = "requeue"
+    """A new attempt takes its old place in the queue, at most five times."""
+
+
 _ALIASES = {
     "process": Resource.LOCAL_PROCESS,
     "docker": Resource.LOCAL_CONTAINER,
@@ -43,7 +52,8 @@ class Queue:
     """A queue with its limits and what waits and runs in it.
 
     ``depth`` counts the runs that wait (queued and held), ``running`` those that are between
-    claim and outcome.
+    claim and outcome. ``on_reboot`` is what becomes of those that a reboot of the machine ended
+    without a trace of their outcome.
     """
 
     name: str
@@ -54,6 +64,7 @@ class Queue:
     paused: bool = False
     max_running: int = DEFAULT_MAX_RUNNING
     tracking: str = "required"
+    on_reboot: str = OnReboot.LOST
     depth: int = 0
     running: int = 0
     created_at: str = ""
@@ -84,3 +95,11 @@ def check_max_running(value: int, *, field: str = "--max-running") -> int:
     if value < 1:
         raise UsageError(field, f"{value} is not a number of runs", allowed="1 or more")
     return value
+
+
+def check_on_reboot(value: str, *, field: str = "--on-reboot") -> OnReboot:
+    """Return the policy that ``value`` names."""
+    try:
+        return OnReboot(value)
+    except ValueError:
+        raise UsageError(field, f"{value!r} is no policy", allowed=", ".join(OnReboot)) from None

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.domain.queue import (
     DEFAULT_MAX_RUNNING,
     DEFAULT_QUEUE,
+    OnReboot,
     Queue,
     Resource,
     check_max_running,
+    check_on_reboot,
     check_queue_name,
     parse_resource,
 )
@@ -37,11 +39,12 @@ class Queues:
         *,
         max_running: int = DEFAULT_MAX_RUNNING,
         tracking: str = "required",
+        on_reboot: str = OnReboot.LOST,
     ) -> Queue:
         """Make a queue for a target resource (by name or alias).
 
         Raises:
-            UsageError: For a bad name, resource or limit, or a name that is taken.
+            UsageError: For a bad name, resource, limit or rule, or a name that is taken.
         """
         return queues.create(
             self._db,
@@ -50,6 +53,7 @@ class Queues:
                 resource=parse_resource(resource),
                 max_running=check_max_running(max_running),
                 tracking=check_tracking(tracking),
+                on_reboot=check_on_reboot(on_reboot),
             ),
         )
 
@@ -71,7 +75,12 @@ class Queues:
         return queues.get(self._db, name)
 
     def update(
-        self, name: str, *, max_running: int | None = None, tracking: str | None = None
+        self,
+        name: str,
+        *,
+        max_running: int | None = None,
+        tracking: str | None = None,
+        on_reboot: str | None = None,
     ) -> Queue:
         """Change settings; None leaves one as it is."""
         changes: dict[str, Any] = {}
@@ -79,6 +88,8 @@ class Queues:
             changes["max_running"] = check_max_running(max_running)
         if tracking is not None:
             changes["tracking"] = check_tracking(tracking)
+        if on_reboot is not None:
+            changes["on_reboot"] = check_on_reboot(on_reboot)
         return queues.update(self._db, name, **changes)
 
     def pause(self, name: str) -> Queue:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from launch_tui.errors import DiskFull, StoreCorrupt, StoreError, StoreReadOnly, StoreTooNew
+from launch_tui.store.durable import disk_is_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,6 +156,8 @@ _CODES: dict[int, tuple[type[StoreError], str, str]] = {
 
 def _store_error(error: sqlite3.DatabaseError, path: Path) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and disk_is_full(path):
+        code = sqlite3.SQLITE_FULL
     if code not in _CODES:
         return StoreError(f"the metrics did not answer: {error} ({path})")
     kind, cause, next_step = _CODES[code]

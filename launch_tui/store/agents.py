@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,7 +97,7 @@ def register(
             (
                 agent_id,
                 os.getpid(),
-                socket.gethostname(),
+                os.uname().nodename,
                 now(),
                 json.dumps(None if queues is None else list(queues)),
                 max_jobs,
@@ -127,7 +126,8 @@ def requested(db: Database, agent_id: str) -> str | None:
 
 def status(db: Database) -> AgentStatus | None:
     """Return what is known of the newest agent, or None when there never was one."""
-    row = db.one("SELECT * FROM agents ORDER BY since DESC LIMIT 1")
+    # By ``since`` alone, a clock that was set back would show an agent that has ended.
+    row = db.one("SELECT * FROM agents ORDER BY ended_at IS NOT NULL, since DESC LIMIT 1")
     return _status(db, row) if row else None
 
 

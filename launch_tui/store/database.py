@@ -8,15 +8,21 @@ and which costs 100 ms.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.errors import DiskFull, StoreCorrupt, StoreError, StoreReadOnly, StoreTooNew
-from launch_tui.store.durable import store_error
+from launch_tui.errors import (
+    DiskFull,
+    StoreBusy,
+    StoreCorrupt,
+    StoreError,
+    StoreReadOnly,
+    StoreTooNew,
+)
+from launch_tui.store.durable import disk_is_full, store_error
 from launch_tui.store.paths import check_file_system
 
 if TYPE_CHECKING:
@@ -30,6 +36,8 @@ SCHEMA_VERSION = 1
 APPLICATION_ID = 0x6C746E31  # "ltn1": tells our files from any other SQLite file
 BUSY_TIMEOUT_S = 20.0
 """How long a writer waits for another process's transaction."""
+ROOM_BYTES = 8 << 20
+"""Below this no run is begun: one after the other would fail, and the queue be gone for nothing."""
 
 Row = sqlite3.Row
 
@@ -108,6 +116,19 @@ class Database:
         """Return a number that changes when another connection has committed (4 µs)."""
         row = self.one("PRAGMA data_version")
         return int(row[0]) if row else 0
+
+    def require_room(self) -> None:
+        """Refuse to begin what would only fail for want of space.
+
+        Raises:
+            DiskFull: When less than ``ROOM_BYTES`` are left for the data directory.
+        """
+        state = os.statvfs(self.home.root)
+        if state.f_bavail * state.f_frsize < ROOM_BYTES:
+            raise DiskFull(
+                f"less than {ROOM_BYTES >> 20} MiB are left on the disk of {self.home.root}",
+                next_step="free some space; runs are started again as soon as there is some",
+            )
 
     def close(self) -> None:
         """Close the connection."""
@@ -244,6 +265,7 @@ def _tune(connection: sqlite3.Connection) -> None:
 
 _CODES = {
     sqlite3.SQLITE_FULL: DiskFull,
+    sqlite3.SQLITE_BUSY: StoreBusy,
     sqlite3.SQLITE_READONLY: StoreReadOnly,
     sqlite3.SQLITE_CANTOPEN: StoreReadOnly,
     sqlite3.SQLITE_PERM: StoreReadOnly,
@@ -253,6 +275,7 @@ _CODES = {
 
 _NEXT_STEPS = {
     DiskFull: "free some space; nothing half-written remains",
+    StoreBusy: "end or continue the process that was stopped while it wrote, then try again",
     StoreReadOnly: "check the permissions, or choose another directory with LAUNCH_TUI_HOME",
     StoreCorrupt: "nothing was touched; restore a backup, or move the file away to start anew",
 }
@@ -271,21 +294,14 @@ def _translated(path: Path) -> Iterator[None]:
 def _as_store_error(error: sqlite3.DatabaseError, path: Path) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     kind = _CODES.get(code)
-    if code == sqlite3.SQLITE_IOERR and _disk_is_full(path):
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and disk_is_full(path):
         kind = DiskFull
     if kind is None:
         return StoreError(f"the store at {path} did not answer: {error}")
     what = {
         DiskFull: f"no space left for the store at {path}",
+        StoreBusy: f"another process has kept the store at {path} locked",
         StoreReadOnly: f"the store at {path} cannot be opened for writing",
         StoreCorrupt: f"the store at {path} is damaged or not a database",
     }[kind]
     return kind(what, next_step=_NEXT_STEPS[kind])
-
-
-def _disk_is_full(path: Path) -> bool:
-    try:
-        state = os.statvfs(path.parent)
-    except OSError as error:
-        return error.errno == errno.ENOSPC
-    return state.f_bavail * state.f_frsize < 64 * 1024

@@ -23,6 +23,8 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _serial = itertools.count()
 
+FULL_BELOW_BYTES = 64 * 1024
+
 
 def write_atomically(path: Path, data: bytes, *, sync: bool = True, mode: int = 0o644) -> None:
     """Replace ``path`` by ``data``: readers see the old bytes or the new ones, never a part.
@@ -94,6 +96,15 @@ def store_error(error: OSError, path: Path | str) -> StoreError:
             next_step="Make it writable, or set LAUNCH_TUI_HOME to a directory of your own.",
         )
     return StoreError(f"cannot write {path}: {error.strerror or error}")
+
+
+def disk_is_full(path: Path) -> bool:
+    """Say whether the disk of a file's directory is full, as what SQLite says does not tell."""
+    try:
+        state = os.statvfs(path.parent)
+    except OSError as error:
+        return error.errno in _FULL
+    return state.f_bavail * state.f_frsize < FULL_BELOW_BYTES
 
 
 def _write_file(path: Path, data: bytes, *, sync: bool, mode: int) -> None:

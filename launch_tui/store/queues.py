@@ -25,8 +25,8 @@ _COLUMNS = """
 
 _INSERT = """
     INSERT INTO queues (name, resource, config, template_variables, prioritized, max_running,
-        tracking, created_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+        tracking, on_reboot, created_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 _STATE_COUNTS = """
     SELECT state, sum(runs) AS runs FROM queue_counts GROUP BY state"""
@@ -37,7 +37,15 @@ _WAITING_SINCE = """
     FROM queues q"""
 
 _EDITABLE = frozenset(
-    {"config", "template_variables", "prioritized", "paused", "max_running", "tracking"}
+    {
+        "config",
+        "template_variables",
+        "prioritized",
+        "paused",
+        "max_running",
+        "tracking",
+        "on_reboot",
+    }
 )
 
 
@@ -55,6 +63,7 @@ def create(db: Database, queue: Queue) -> Queue:
         queue.prioritized,
         queue.max_running,
         queue.tracking,
+        queue.on_reboot,
         now(),
     )
     try:
@@ -148,6 +157,7 @@ def _queue(row: Row) -> Queue:
         paused=bool(row["paused"]),
         max_running=row["max_running"],
         tracking=row["tracking"],
+        on_reboot=row["on_reboot"],
         depth=row["depth"],
         running=row["running"],
         created_at=row["created_at"],

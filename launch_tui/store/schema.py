@@ -85,6 +85,7 @@ CREATE TABLE queues (
     paused              INTEGER NOT NULL DEFAULT 0,
     max_running         INTEGER NOT NULL DEFAULT 1,
     tracking            TEXT NOT NULL DEFAULT 'required',
+    on_reboot           TEXT NOT NULL DEFAULT 'lost',
     created_at          TEXT NOT NULL
 )"""
 

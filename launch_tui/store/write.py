@@ -138,9 +138,13 @@ def claim(
         owner: The agent.
         queues: The queues it serves; None for all.
         after: The queue that was served last: the next one in turn is looked at first.
+
+    Raises:
+        DiskFull: When a run waits and there is no space to begin it.
     """
     if not db.all(_CANDIDATES):
         return None
+    db.require_room()
     with db.transaction():
         for queue_id, name in _in_turn(db, queues, after):
             head = db.one(_HEAD, (queue_id,))
@@ -221,12 +225,18 @@ def settle(
     changes: Mapping[str, Any],
     observed: Mapping[str, Any] | None = None,
 ) -> None:
-    """Store a run's outcome and what tracking last saw of it, as one."""
+    """Store a run's outcome and what tracking last saw of it, as one.
+
+    A run ends no earlier than it started, also when the clock was set back in between.
+    """
     with db.transaction():
         if observed:
             observe(db, run_id, observed)
         message = str(changes.get("cause") or "")
         values = {"ended_at": now(), "progress": "", **changes}
+        started = db.one("SELECT started_at FROM runs WHERE id = ?", (run_id,))
+        if started and started[0]:
+            values["ended_at"] = max(values["ended_at"], started[0])
         transition(db, run_id, state, to, owner=owner, actor=actor, message=message, changes=values)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import time
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from launch_tui import faults
 from launch_tui.domain.attempt import Ended, EndKind, Running
-from launch_tui.errors import LaunchError, StartFailed
+from launch_tui.errors import DiskFull, LaunchError, StartFailed
 from launch_tui.targets import records
 from launch_tui.targets.fork_server import ForkServer
 from launch_tui.targets.processes import Process, alive, boot_id, gone, group_of, send, tree
@@ -135,7 +136,7 @@ class LocalProcess:
         known = records.read_exit(handle.directory)
         never_ran = known is not None and known.ended.kind is EndKind.NOT_STARTED
         if handle.job is not None and not never_ran:
-            yield Running(pid=handle.job.pid)
+            yield Running(pid=handle.job.pid, started_at=handle.started_at)
         yield await self._wait(handle)
 
     async def stop(self, handle: LocalHandle, grace: float) -> None:
@@ -171,15 +172,16 @@ class LocalProcess:
         """Make sure the attempt can never start. False when it already has.
 
         Raises:
+            DiskFull: There is no space for it, so nothing is sure.
             StartFailed: Its directory cannot be written, so nothing is sure.
         """
         try:
             taken = records.take_void_token(attempt.directory)
         except OSError as error:
-            raise StartFailed(
-                f"cannot write {attempt.directory}: {error.strerror}",
-                next_step="Free space on the disk of the data directory",
-            ) from error
+            cause = f"cannot write {attempt.directory}: {error.strerror}"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull(cause, next_step="Free some space there") from error
+            raise StartFailed(cause, next_step="Make the data directory writable") from error
         faults.point("target.voided")
         if taken:
             return True
@@ -286,7 +288,7 @@ def _lost(handle: LocalHandle) -> Ended:
     """The end of an attempt without an exit record."""
     kind, cause = EndKind.LOST, SUPERVISOR_KILLED
     if handle.rebooted:
-        cause = REBOOTED
+        kind, cause = EndKind.REBOOTED, REBOOTED
     elif handle.supervisor is None:
         cause = UNKNOWN
     elif handle.job is None:

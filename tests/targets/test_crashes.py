@@ -15,7 +15,7 @@ import pytest
 
 from launch_tui import faults
 from launch_tui.domain.attempt import EndKind
-from launch_tui.errors import StartFailed
+from launch_tui.errors import DiskFull, StartFailed
 from launch_tui.targets import processes
 from launch_tui.targets.local_process import LocalProcess
 from launch_tui.targets.processes import alive, gone, identify, send
@@ -269,7 +269,7 @@ async def test_a_full_disk_takes_no_token_and_keeps_the_outcome(
     fill(small_disk)
     with pytest.raises(StartFailed, match="no space left"):
         await target.start(waiting)
-    with pytest.raises(StartFailed, match="No space left"):
+    with pytest.raises(DiskFull, match="No space left"):
         await target.void(waiting)
     assert await target.adopt(waiting) is None
     await asyncio.to_thread((tmp_path / "gate").write_text, "go\n")

@@ -328,7 +328,7 @@ async def test_after_a_reboot_a_job_without_an_outcome_is_lost(target, make_atte
         path.write_text(path.read_text().replace(processes.boot_id(), "an-earlier-boot"))
     adopted = await target.adopt(attempt)
     assert (await outcome(target, adopted))[-1] == Ended(
-        kind=EndKind.LOST, cause="rebooted", ended_at=pytest.approx(time.time(), abs=20)
+        kind=EndKind.REBOOTED, cause="rebooted", ended_at=pytest.approx(time.time(), abs=20)
     )
     await target.stop(adopted, 0)
     assert alive(handle.job)
