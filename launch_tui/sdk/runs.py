@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,6 +180,8 @@ class Runs:
         write.delete(self._db, run_id)
         # The row goes first: a directory without a row is garbage that a check finds, while a row
         # without its directory would be a run that lost its log.
+        import shutil
+
         shutil.rmtree(self._db.home.run(run_id), ignore_errors=True)
 
     def wait(self, reference: str, *, timeout: float | None = None) -> Run:

@@ -40,7 +40,8 @@ _INSERT_VERSION = """
 
 _MOVE_ALIAS = """
     INSERT INTO job_aliases (job_id, alias, number) VALUES (?, ?, ?)
-    ON CONFLICT (job_id, alias) DO UPDATE SET number = excluded.number"""
+    ON CONFLICT (job_id, alias) DO UPDATE SET number = excluded.number
+    WHERE number <> excluded.number"""
 
 
 @dataclass(frozen=True, slots=True)
