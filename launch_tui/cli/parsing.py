@@ -8,7 +8,6 @@ counted here, since argparse cannot take them between flags. Every complaint is 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from launch_tui.cli.verbs import BY_WORDS, GLOBAL_FLAGS, VERBS, below
@@ -25,32 +24,40 @@ AGENT_ONLY = "--agent-only"
 _DEEPEST = max(len(verb.words) for verb in VERBS)
 
 
-@dataclass
 class Globals:
     """The flags that may stand anywhere, and what is left of the command line."""
 
-    rest: list[str] = field(default_factory=list)
-    command: list[str] | None = None
-    home: str | None = None
-    json: bool = False
-    debug: bool = False
-    help: bool = False
-    version: bool = False
+    # A plain class, as below: a dataclass costs every command line the making of its methods.
+    def __init__(self) -> None:
+        self.rest: list[str] = []
+        self.command: list[str] | None = None
+        self.home: str | None = None
+        self.json = False
+        self.debug = False
+        self.help = False
+        self.version = False
 
 
-@dataclass
 class Arguments:
     """One command line, understood: a verb with what it was given.
 
     ``words`` are the positional words, ``command`` what followed ``--`` (None without ``--``).
     """
 
-    verb: Verb
-    words: list[str]
-    values: dict[str, Any]
-    command: list[str] | None = None
-    home: str | None = None
-    json: bool = False
+    def __init__(
+        self,
+        verb: Verb,
+        words: list[str],
+        values: dict[str, Any],
+        given: Globals,
+        command: list[str] | None = None,
+    ) -> None:
+        self.verb = verb
+        self.words = words
+        self.values = values
+        self.command = command
+        self.home = given.home
+        self.json = given.json
 
     def text(self, key: str) -> str:
         """Return the value of a flag, empty when it was not given."""
@@ -142,14 +149,14 @@ def parse(verb: Verb, rest: list[str], given: Globals) -> Arguments:
     if given.json and not verb.json:
         raise UsageError("--json", f"{verb.name} prints nothing to be read by a program")
     _count(verb, words)
-    return Arguments(
-        verb=verb,
-        words=words,
-        values=vars(values),
-        command=command,
-        home=given.home,
-        json=given.json,
-    )
+    return Arguments(verb, words, vars(values), given, command)
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Never shown; one of argparse's own would ask for the terminal's size at every flag."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=80)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -162,6 +169,7 @@ class _Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             exit_on_error=False,
             argument_default=argparse.SUPPRESS,
+            formatter_class=_Formatter,
         )
         for flag in verb.flags:
             self._add(flag)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +17,15 @@ if TYPE_CHECKING:
     from launch_tui.cli.parsing import Arguments
     from launch_tui.sdk import Launch
 
-_GIT_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*::?//|[A-Za-z][A-Za-z0-9+.\-]*::|[^/\s]+@[^/\s]+:")
+_GIT_URL = r"[A-Za-z][A-Za-z0-9+.\-]*:(//|:)|[^/\s]+@[^/\s]+:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where the files of a launch without a job come from: a folder or a repository."""
 
-    path: str
-    git: bool = False
+    def __init__(self, path: str, *, git: bool = False) -> None:
+        self.path = path
+        self.git = git
 
 
 def split_words(words: list[str]) -> tuple[str, list[str]]:
@@ -37,13 +36,17 @@ def split_words(words: list[str]) -> tuple[str, list[str]]:
     return names[0] if names else "", [word for word in words if "=" in word]
 
 
-def launch_request(arguments: Arguments) -> LaunchRequest:
-    """Return the request without its job, which ``with_job`` and ``place_of`` find.
+def launch_request(arguments: Arguments, words: list[str] | None = None) -> LaunchRequest:
+    """Return what the flags and words say; a job that is to be made first is not in it yet.
+
+    Args:
+        arguments: The command line.
+        words: Its words, where not all of them are a job and ``key=value``.
 
     Raises:
         UsageError: For flags that contradict each other or cannot be read.
     """
-    job, assignments = split_words(arguments.words)
+    job, assignments = split_words(arguments.words if words is None else words)
     spec = _spec(arguments)
     overrides = spec.get("overrides", {})
     if job and arguments.on("job"):
@@ -81,11 +84,11 @@ def place_of(arguments: Arguments, job: str) -> Place | None:
                 raise UsageError(name, f"cannot stand together with the job {job!r}")
         return None
     if uri:
-        return Place(path=uri, git=_is_git_url(uri))
+        return Place(uri, git=_is_git_url(uri))
     if arguments.command is None and not arguments.on("in_place"):
         allowed = "a job's name, -u PATH|GITURL, or -- COMMAND for this folder"
         raise UsageError("JOB", "is missing", allowed=allowed)
-    return Place(path=".")
+    return Place(".")
 
 
 def create_job(sdk: Launch, arguments: Arguments, place: Place) -> str:
@@ -137,7 +140,7 @@ def _is_git_url(text: str) -> bool:
     if Path(text).expanduser().exists():
         # A bare repository is no folder to take a snapshot of.
         return Path(text, "HEAD").is_file() and Path(text, "objects").is_dir()
-    return _GIT_URL.match(text) is not None or text.endswith(".git")
+    return re.match(_GIT_URL, text) is not None or text.endswith(".git")
 
 
 def _warn_of_secrets(setenv: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ def rerun(arguments: Arguments) -> int:
     for word in words:
         if "=" not in word:
             raise UsageError(word, "is no key=value", allowed="launch-tui rerun RUN key=value...")
-    changes = launch_request(replace(arguments, words=words))
+    changes = launch_request(arguments, words)
     if changes.job:
         raise UsageError("-c", "a rerun keeps its job", allowed="run_config, entry_point")
     if not arguments.on("queue"):

@@ -13,6 +13,7 @@ Every method may raise ``StoreError``; bad input is a ``UsageError`` that names 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from launch_tui.sdk.agents import Agents
@@ -20,7 +21,6 @@ from launch_tui.sdk.drafts import Drafts
 from launch_tui.sdk.jobs import Jobs
 from launch_tui.sdk.launching import Launcher, LaunchRequest, Plan
 from launch_tui.sdk.queues import Queues
-from launch_tui.sdk.runs import Runs
 from launch_tui.store.database import Database
 from launch_tui.store.paths import Home, default_home
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from launch_tui.sdk.runs import Runs
     from launch_tui.store.write import Enqueued
 
 __all__ = ["Launch", "LaunchRequest", "Plan"]
@@ -47,10 +48,17 @@ class Launch:
         self.db = Database(self.home, read_only=read_only)
         self.jobs = Jobs(self.db)
         self.queues = Queues(self.db)
-        self.runs = Runs(self.db)
         self.agents = Agents(self.db)
         self.drafts = Drafts(self.db)
         self._launcher = Launcher(self.db, self.jobs, self.queues)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs that exist."""
+        # A launch makes a run and never looks at one: what it does not import, it does not pay.
+        from launch_tui.sdk.runs import Runs
+
+        return Runs(self.db)
 
     def plan(self, request: LaunchRequest) -> Plan:
         """Say exactly what ``launch`` would do, and do nothing."""

@@ -181,3 +181,12 @@ def test_words_that_are_no_text_are_refused(process):
     wrong = process("show", b"\xff\xfe".decode(errors="surrogateescape"))
     assert wrong.status == 2
     assert wrong.err == "launch-tui: '\\udcff\\udcfe': is not UTF-8 text\n"
+
+
+def test_output_that_goes_nowhere(cli, job, process):
+    cli("launch", job)
+    for redirection, status in ((">&-", 0), (">/dev/full", 1), ("2>&-", 0)):
+        command = f"{sys.executable} -m launch_tui runs --json {redirection}"
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30)
+        assert done.returncode == status, (redirection, done)
+        assert "Traceback" not in done.stderr
