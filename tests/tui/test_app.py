@@ -187,6 +187,7 @@ async def test_quit_with_work_asks_what_becomes_of_it(agent_here, make_app, answ
         assert "the queue goes on without a screen" in frame(app)
         await pilot.press("escape")
         await pilot.pause()
+        assert len(app.screen_stack) == 1
         await pilot.press("q")
         await pilot.pause()
         await pilot.press(answer)

@@ -22,7 +22,6 @@ from launch_tui.tui.widgets.status_bar import StatusBar
 from launch_tui.tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
-    from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -96,7 +95,7 @@ class LaunchScreen(Screen[None]):
 
 
 class LaunchModal(ModalScreen[T], Generic[T]):
-    """A modal: keys that it does not know end here, ``escape`` closes it with None."""
+    """A modal: Textual keeps other keys from the screen below; ``escape`` closes it with None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape", "close", "close"),
@@ -110,8 +109,3 @@ class LaunchModal(ModalScreen[T], Generic[T]):
     def action_close(self) -> None:
         """Close without an answer."""
         self.dismiss(None)
-
-    def on_key(self, event: events.Key) -> None:
-        """Handle a key that no binding took."""
-        # Bindings were tried before this handler; what is left must not reach the screen below.
-        event.stop()

@@ -94,7 +94,6 @@ class Confirm(LaunchModal[str]):
                 event.stop()
                 self._answer(number)
                 return
-        super().on_key(event)
 
     def action_next(self) -> None:
         """Go to the next answer."""

@@ -74,4 +74,3 @@ class Menu(LaunchModal[str]):
                 event.stop()
                 self.dismiss(entry.id)
                 return
-        super().on_key(event)

@@ -173,6 +173,7 @@ async def test_stop_asks_and_does_what_is_answered(busy_world, make_app):
         assert "Stop run00006" in frame(app)
         await pilot.press("enter")
         await settle(pilot)
+        assert len(app.screen_stack) == 1
         assert not busy_world.launch.db.all("SELECT 1 FROM runs WHERE stop_mode IS NOT NULL")
         await pilot.press("x", "k")
         await settle(pilot)
