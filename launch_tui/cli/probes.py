@@ -176,7 +176,8 @@ def logind() -> Check:
         return Check(check="logind", ok=True, found=found)
     user = os.environ.get("USER") or str(os.getuid())
     lingers = Path("/var/lib/systemd/linger", user).exists()
-    unit = Path("~/.config/systemd/user/launch-tui-agent.service").expanduser().exists()
+    units = Path("~/.config/systemd/user").expanduser()
+    unit = any(units.glob("launch-tui*.service"))
     linger = "lingering is on" if lingers else "lingering is off"
     service = "the user unit is installed" if unit else "no user unit"
     if not _kills_user_processes():
