@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SUCCESSOR_S = 15.0
 """How long the agent that takes over may take to hold the lock."""
+STANDING_BY_S = 5.0
+"""How long it may take to start: the agent in here works on meanwhile."""
 _POLL_S = 0.02
 
 
@@ -124,21 +126,22 @@ def _end(home: Home, inside: EmbeddedAgent, *, stop_all: bool) -> None:
 
 
 def _hand_over(home: Home, launch: Launch, inside: EmbeddedAgent) -> None:
+    said = _size(log_path(home))
     try:
         successor = start_headless(home)
     except OSError as error:
         say(f"the queue stands still: no agent could be started ({error}); launch-tui --agent-only")
         return
+    # Its first words are that it stands by: leaving any earlier would leave the queue alone for as
+    # long as Python takes to start.
+    _wait(lambda: _size(log_path(home)) > said or successor.poll() is not None, STANDING_BY_S)
     inside.leave()
     inside.join()
-    deadline = time.monotonic() + SUCCESSOR_S
-    while time.monotonic() < deadline and successor.poll() is None:
-        status = launch.agents.status()
-        if status is not None and status.running and status.pid != os.getpid():
-            line(f"the queue goes on without a screen: agent {status.pid}; launch-tui shows it")
-            return
-        time.sleep(_POLL_S)
-    say(f"the queue stands still: no agent took over, see {log_path(home)}")
+    _wait(lambda: _other_agent(launch) or successor.poll() is not None, SUCCESSOR_S)
+    if pid := _other_agent(launch):
+        line(f"the queue goes on without a screen: agent {pid}; launch-tui shows it")
+    else:
+        say(f"the queue stands still: no agent took over, see {log_path(home)}")
 
 
 def start_headless(home: Home) -> subprocess.Popen[bytes]:
@@ -147,7 +150,7 @@ def start_headless(home: Home) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "launch_tui", "--agent-only", "--home", str(home.root)],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=log,
             stderr=log,
             cwd=home.root,
             start_new_session=True,
@@ -155,7 +158,7 @@ def start_headless(home: Home) -> subprocess.Popen[bytes]:
 
 
 def log_path(home: Home) -> Path:
-    """Return where an agent without a screen writes what goes wrong."""
+    """Return where an agent that was started without a screen writes what it does."""
     return home.root / "agent.log"
 
 
@@ -183,6 +186,23 @@ def _stop_all(launch: Launch, inside: EmbeddedAgent, *, drain: bool) -> None:
 def _holds_the_lock(launch: Launch) -> bool:
     status = launch.agents.status()
     return status is not None and status.running and status.pid == os.getpid()
+
+
+def _other_agent(launch: Launch) -> int:
+    """Return the pid of an agent in another process, 0 when there is none."""
+    status = launch.agents.status()
+    other = status is not None and status.running and status.pid != os.getpid()
+    return status.pid if status is not None and other else 0
+
+
+def _wait(condition: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _has_work(launch: Launch) -> bool:
