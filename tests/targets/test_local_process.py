@@ -45,7 +45,8 @@ async def test_a_job_runs_and_its_outcome_is_recorded(target, make_attempt, outc
     attempt = make_attempt("sh", "-c", "echo out; echo err >&2; exit 3")
     handle = await target.start(attempt)
     running, ended = await outcome(target, handle)
-    assert running == Running(pid=handle.job.pid)
+    assert running == Running(pid=handle.job.pid, started_at=handle.started_at)
+    assert abs(running.started_at - time.time()) < 30
     assert (ended.kind, ended.exit_code) == (EndKind.EXITED, 3)
     assert abs(ended.ended_at - time.time()) < 30
     assert (attempt.directory / "output.log").read_text() == "out\nerr\n"
@@ -279,7 +280,8 @@ async def test_a_recycled_pid_is_never_signalled(target, make_attempt, outcome):
             stale = replace(handle, job=other, supervisor=other)
             await target.stop(stale, 0)
             assert target.pids(stale) == []
-            assert (await outcome(target, stale))[-1].kind is EndKind.LOST
+            kind = EndKind.REBOOTED if other.boot_id == "another" else EndKind.LOST
+            assert (await outcome(target, stale))[-1].kind is kind
             assert not processes.send(other, signal.SIGKILL)
         assert bystander.poll() is None
     finally:
