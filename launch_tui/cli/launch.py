@@ -44,7 +44,7 @@ def resolved(sdk: Launch, arguments: Arguments, request: LaunchRequest) -> Launc
         return request
     if arguments.on("in_place"):
         return replace(request, in_place=folder_in_place(place))
-    made = replace(request, job=create_job(sdk, arguments, place))
+    made = replace(request, job=create_job(sdk, arguments, place), from_here=True)
     if arguments.command is None and arguments.on("entry_point"):
         # It is the new job's own entry point already.
         return replace(made, entry_point=None)

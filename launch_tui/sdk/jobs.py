@@ -225,14 +225,12 @@ class Jobs:
     ) -> JobVersion:
         """Return the next version of a job with new files and everything else as it was decided.
 
-        The environment in use is the one of now, and requirement files may have come or gone.
+        Requirement files may have come or gone; which environment is in use is the launch's.
         """
         environment = known.environment
         requires = any(read_file(name) is not None for name in REQUIREMENT_FILES)
         if environment.mode is (VenvMode.CURRENT if requires else VenvMode.BUILD):
             environment = resolve_environment(JobRequest(place=""), read_file)
-        elif environment.mode is VenvMode.CURRENT:
-            environment = replace(environment, interpreter=current_interpreter())
         return replace(known, source=source, environment=environment)
 
     def _save(self, request: JobRequest, job: JobVersion, warnings: Sequence[str]) -> Created:

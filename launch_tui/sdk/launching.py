@@ -15,13 +15,14 @@ from launch_tui.domain.queue import DEFAULT_QUEUE, Queue, Resource
 from launch_tui.domain.spec import RunSpec
 from launch_tui.domain.words import merge, write_value
 from launch_tui.errors import NotAvailable, UsageError
-from launch_tui.sdk.jobs import JobRequest, resolve_environment
+from launch_tui.sdk.jobs import JobRequest, current_interpreter, resolve_environment
 from launch_tui.store import queues, read, write
 from launch_tui.store.write import Enqueued, NewRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from launch_tui.domain.job import Environment
     from launch_tui.domain.run import Run
     from launch_tui.sdk.jobs import Jobs
     from launch_tui.sdk.queues import Queues
@@ -40,7 +41,9 @@ class LaunchRequest:
 
     ``job`` is a reference; ``in_place`` a folder to run in without a snapshot (then ``job`` is not
     needed and ``entry_point`` is). ``config`` reaches ``wandb.config``. ``setenv`` are values;
-    ``pass_env`` and ``secrets`` are names, resolved by the agent at start.
+    ``pass_env`` and ``secrets`` are names, resolved by the agent at start. ``from_here`` says that
+    the job is the folder one stands in: an environment of the mode ``current`` is then the one in
+    use now, not the one that was in use when the job was made.
     """
 
     job: str = ""
@@ -57,6 +60,7 @@ class LaunchRequest:
     pass_env: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    from_here: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +208,7 @@ class Launcher:
             kind=job.kind,
             source=job.source,
             command=command,
-            environment=job.environment,
+            environment=_environment(job, request),
             tracking=job.tracking,
             links=tuple(dict.fromkeys((*job.links, *_links(job, request.links)))),
             **_who_and_where(request),
@@ -348,6 +352,12 @@ def _links(job: JobVersion, links: Sequence[str]) -> list[str]:
 
     folder = Path(job.source.path)
     return [link_path(link, folder) for link in links]
+
+
+def _environment(job: JobVersion, request: LaunchRequest) -> Environment:
+    if request.from_here and job.environment.mode is VenvMode.CURRENT:
+        return replace(job.environment, interpreter=current_interpreter())
+    return job.environment
 
 
 def _who_and_where(request: LaunchRequest) -> dict[str, Any]:
