@@ -77,13 +77,13 @@ def capture(environ: Mapping[str, str], extra: Iterable[str] = ()) -> dict[str, 
         extra: More names to capture.
     """
     wanted = {*CAPTURED, *extra}
-    return {
-        name: value
-        for name, value in environ.items()
-        if (name in wanted or name.startswith(CAPTURED_PREFIXES))
-        and not _SECRET.search(name)
-        and not _USERINFO.search(value)
-    }
+    # By name first: os.environ decodes each value that it is asked for.
+    names = [
+        name
+        for name in environ
+        if (name in wanted or name.startswith(CAPTURED_PREFIXES)) and not _SECRET.search(name)
+    ]
+    return {name: environ[name] for name in names if not _USERINFO.search(environ[name])}
 
 
 def check_variable(name: str, *, field: str) -> str:

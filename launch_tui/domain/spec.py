@@ -7,7 +7,7 @@ starts, so it holds names of secrets and never their values.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.job import (
@@ -56,7 +56,7 @@ class RunSpec:
 
 def dump_source(source: Source) -> dict[str, Any]:
     """Return a source as plain JSON values."""
-    return asdict(source)
+    return _fields(source)
 
 
 def load_source(kind: JobKind, values: Mapping[str, Any]) -> Source:
@@ -66,7 +66,7 @@ def load_source(kind: JobKind, values: Mapping[str, Any]) -> Source:
 
 def dump_environment(environment: Environment) -> dict[str, Any]:
     """Return an environment as plain JSON values."""
-    return asdict(environment)
+    return _fields(environment)
 
 
 def load_environment(values: Mapping[str, Any]) -> Environment:
@@ -76,7 +76,10 @@ def load_environment(values: Mapping[str, Any]) -> Environment:
 
 def dump_spec(spec: RunSpec) -> str:
     """Return a spec as one JSON text."""
-    return json.dumps(asdict(spec), ensure_ascii=False, separators=(",", ":"))
+    values = _fields(spec)
+    values["source"] = dump_source(spec.source)
+    values["environment"] = dump_environment(spec.environment)
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
 def load_spec(text: str) -> RunSpec:
@@ -93,3 +96,8 @@ def load_spec(text: str) -> RunSpec:
             "environment": load_environment(values["environment"]),
         }
     )
+
+
+def _fields(value: Source | Environment | RunSpec) -> dict[str, Any]:
+    # ``asdict`` copies every value in depth, which takes longer than all the rest of an enqueue.
+    return {name: getattr(value, name) for name in value.__slots__}
