@@ -201,7 +201,8 @@ class LaunchApp(App[Leave]):
             group: A later call of the same group makes an earlier one's answer void.
         """
         return self.run_worker(
-            self._act(what, done, failed or self.tell_error),
+            # Not the coroutine itself: one that is cancelled before it begins is never awaited.
+            partial(self._act, what, done, failed or self.tell_error),
             group=group or "act",
             exclusive=bool(group),
             exit_on_error=False,
@@ -246,6 +247,12 @@ class LaunchApp(App[Leave]):
         self.pulse.store_changed.subscribe(self, lambda _: self.look(), immediate=True)
         self.pulse.frame.subscribe(self, lambda _: self._watch_agent(), immediate=True)
         self.call_after_refresh(self._begin)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey out what would change something when the UI is read-only."""
+        if self.read_only and keys.is_dangerous(action):
+            return None
+        return super().check_action(action, parameters)
 
     def hang_up(self) -> None:
         """Leave a terminal that is gone: nothing more is written to it."""
