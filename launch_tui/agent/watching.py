@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +87,7 @@ class Tracking:
             "tracked": progress.tracked,
             "observed": dict(progress.config),
             "summary": dict(progress.summary),
-            "progress": worth_knowing(progress.last),
+            "progress": most_telling(progress.last),
         }
         if progress.display_name:
             values["name"] = progress.display_name
@@ -159,24 +158,3 @@ def without(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
         elif isinstance(value, dict) and isinstance(given[key], dict):
             left |= {key: inner} if (inner := without(value, given[key])) else {}
     return left
-
-
-def worth_knowing(last: Mapping[str, Any]) -> str:
-    """Return the one metric that belongs in a row: the validation loss, a loss, or the first."""
-    numbers = {
-        key: value
-        for key, value in last.items()
-        if isinstance(value, int | float) and not key.startswith("_")
-    }
-    if not numbers:
-        return ""
-    key = min(numbers, key=_rank)
-    value = numbers[key]
-    return f"{key} {value:.4g}" if math.isfinite(value) else f"{key} {value}"
-
-
-def _rank(key: str) -> tuple[int, str]:
-    lowered = key.lower()
-    if "loss" in lowered:
-        return (0 if lowered == "loss" else 1), key
-    return (2 if "acc" in lowered else 3), key

@@ -6,15 +6,15 @@ few milliseconds' worth at a time, and not again before the store has changed.
 
 from __future__ import annotations
 
-import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from launch_tui.domain.metrics import most_telling
 from launch_tui.domain.run import ENDED, RunState
 from launch_tui.errors import LaunchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from launch_tui.domain.run import Run
     from launch_tui.sdk import Launch
@@ -92,29 +92,7 @@ class Notes:
 
 def _outcome(run: Run) -> str:
     if run.state is RunState.FINISHED:
-        return best_number(run.summary)
+        return most_telling(run.summary)
     if run.cause and run.state is RunState.FAILED and run.phase not in (None, "", "run"):
         return f"{run.phase}: {run.cause}"
     return run.cause or ""
-
-
-def best_number(summary: Mapping[str, Any]) -> str:
-    """Return the number of a summary that belongs in a row: a loss, an accuracy, or the first."""
-    numbers = {
-        key: value
-        for key, value in summary.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and key[:1] != "_"
-    }
-    if not numbers:
-        return ""
-    key = min(numbers, key=rank_of)
-    value = numbers[key]
-    return f"{key} {value:.4g}" if math.isfinite(value) else f"{key} {value}"
-
-
-def rank_of(key: str) -> tuple[int, str]:
-    """Return what sorts metrics by how telling they are: losses, accuracies, the rest."""
-    lowered = key.lower()
-    if "loss" in lowered:
-        return (0 if lowered == "loss" else 1), key
-    return (2 if "acc" in lowered else 3), key

@@ -12,8 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
 
+from launch_tui.domain.metrics import rank
 from launch_tui.errors import LaunchError
-from launch_tui.tui.notes import rank_of
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.chart import Chart, Series
 
@@ -229,7 +229,7 @@ class ChartPages(Charts, can_focus=True):
 def _names(reader: SeriesReader, *, everything: bool) -> list[str]:
     history = reader.keys()
     keys = [info.name for info in history if _is_drawn(info)]
-    keys.sort(key=rank_of)
+    keys.sort(key=rank)
     if everything:
         keys += [SYSTEM + info.name for info in reader.stats_keys() if _is_drawn(info)]
     return keys
