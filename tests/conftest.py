@@ -26,6 +26,18 @@ def pytest_configure():
             del os.environ[name]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where LAUNCH_TUI_CI is set, a skip whose reason begins with ``needs`` is a failure."""
+    report = yield
+    if report.skipped and os.environ.get("LAUNCH_TUI_CI") and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2]
+        if reason.startswith("Skipped: needs "):
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid}: {reason}, and LAUNCH_TUI_CI is set"
+    return report
+
+
 @pytest.fixture(autouse=True)
 def private_home(tmp_path_factory, monkeypatch):
     """The data directory of this test; nothing is made until somebody uses it."""

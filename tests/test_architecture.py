@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from launch_tui.sdk import Launch
+from launch_tui.store import jobs
+
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"sqlite_utils", "textual", "wandb", "docker", "jsonschema", "rich", "watchfiles", "yaml"}
 
@@ -68,11 +71,14 @@ def test_the_domain_needs_nothing_from_outside():
 
 @pytest.fixture
 def project(tmp_path):
-    """A folder with a script, whose job exists already in a store of the current version."""
+    """A folder with a script, whose job exists already and has learnt what it takes."""
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "train.py").write_text("print(1)\n")
     launch(folder)
+    with Launch() as sdk:
+        inputs = {"type": "object", "properties": {"lr": {"type": "number", "default": 1}}}
+        jobs.learn(sdk.db, "project:v0", inputs, {})
     return folder
 
 
