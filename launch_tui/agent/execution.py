@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from launch_tui.builders import Interpreter
     from launch_tui.store.write import Claimed
     from launch_tui.targets import Target
+    from launch_tui.tracking.offline import Progress
 
 GRACE_S = 15.0
 """Between SIGINT, SIGTERM and SIGKILL when a run is stopped: wandb writes everything meanwhile."""
@@ -230,8 +231,22 @@ class Execution:
             await self._insist(lambda: self._requeue_preempted(ended.cause))
             return
         if outcome.state is RunState.FINISHED:
-            await self._insist(lambda: learn_schemas(self._context, self.run, progress))
+            await self._learn(progress)
         await self._conclude(outcome, ended_at=ended.ended_at)
+
+    async def _learn(self, progress: Progress) -> None:
+        """Teach the job what it takes and gives; a defect in that costs no run."""
+        try:
+            await self._insist(lambda: learn_schemas(self._context, self.run, progress))
+        except Exception:
+            log.exception("schemas of run %s", self.run.id)
+
+    def _last_seen(self) -> dict[str, Any]:
+        try:
+            return self._tracking.observed() if self._tracking else {}
+        except Exception:
+            log.exception("tracking of run %s", self.run.id)
+            return {}
 
     async def _watch(self, handle: object, tracking: Tracking) -> Ended:
         ended = None
@@ -298,7 +313,7 @@ class Execution:
                     owner=self._context.agent,
                     actor=self._context.agent,
                     changes=changes,
-                    observed=self._tracking.observed() if self._tracking else None,
+                    observed=self._last_seen(),
                 )
             )
         except Stale:

@@ -59,7 +59,8 @@ class Tracking:
         """
         try:
             progress = await self._rest()
-        except (LaunchError, OSError) as error:
+        except Exception as error:
+            log.exception("tracking of run %s", self._run.id)
             self._complain(str(error))
             known = self.progress or Progress()
             progress = replace(known, tracked=bool(find_wandb_files(self._attempt)))
