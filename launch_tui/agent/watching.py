@@ -7,6 +7,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.metrics import most_telling
 from launch_tui.errors import DiskFull, LaunchError
 from launch_tui.store import jobs, read, write
 from launch_tui.tracking.offline import OfflineTracker, Progress, find_wandb_files
