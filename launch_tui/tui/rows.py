@@ -126,35 +126,42 @@ class RunPages:
         self.wanted = Wanted()
         self.found: Sequence[str] | None = None
         """The ids that the rest of the filter found; None while it has not been looked for."""
+        self._segments: list[tuple[tuple[RunState, ...], int]] = []
 
     def count(self) -> int:
         """Return how many runs are shown; by counters, whatever their number."""
+        self._segments = []
         if self.wanted.rest:
             return len(self.found or ())
-        return sum(self._count(states) for states in self._segments())
+        self._segments = self._measured()
+        return sum(size for _, size in self._segments)
 
     def page(self, first: int, count: int) -> list[Run]:
-        """Return ``count`` runs from number ``first`` on; fewer at the end."""
+        """Return ``count`` runs from number ``first`` on, as of the last ``count()``."""
         if self.wanted.rest:
             return self._found_page(first, count)
         runs: list[Run] = []
-        segments = self._segments()
-        for states in segments:
+        for states, size in self._segments or self._measured():
             if len(runs) == count:
                 break
-            size = self._count(states) if self.wanted.live_first else first + count
             if first < size:
                 runs += self._part(states, count - len(runs), first, size)
             first = max(first - size, 0)
         return runs
 
-    def _segments(self) -> list[tuple[RunState, ...]]:
-        """Return the state groups that follow each other; one of () means all states."""
+    def _measured(self) -> list[tuple[tuple[RunState, ...], int]]:
+        """Return the groups of states that follow each other, with their sizes; () is all."""
         chosen = self.wanted.states
+        every = self._count(chosen)
         if not self.wanted.live_first:
-            return [chosen]
-        groups = (tuple(s for s in group if not chosen or s in chosen) for group in _IN_LIVE_ORDER)
-        return [group for group in groups if group]
+            return [(chosen, every)]
+        active, waits, over = (
+            tuple(s for s in group if not chosen or s in chosen) for group in _IN_LIVE_ORDER
+        )
+        sizes = [(group, self._count(group)) for group in (active, waits) if group]
+        # What is over is most of a long history: it is what is left, not counted by itself.
+        rest = every - sum(size for _, size in sizes)
+        return [*sizes, (over, rest)] if over else sizes
 
     def _count(self, states: tuple[RunState, ...]) -> int:
         wanted = self.wanted

@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+from launch_tui.cli.ui import start_headless
+from launch_tui.domain.run import ACTIVE
 from launch_tui.errors import LaunchError
 from launch_tui.sdk import Launch, LaunchRequest
 from tests.terminal.terminals import Terminal
@@ -39,21 +41,27 @@ class Box:
         status = self.launch.agents.status()
         return status.pid if status is not None and status.running else None
 
-    def end(self):
-        for terminal in self.terminals:
-            terminal.end()
+    def end(self, wait_until):
+        """End every job, which takes an agent, then the agent and the terminals."""
         for run in self.launch.runs.every():
             with contextlib.suppress(LaunchError):
                 self.launch.runs.stop(run.id, now=True)
-        if (pid := self.agent_pid()) and pid != os.getpid():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+        if self._active() and self.agent_pid() is None:
+            start_headless(self.launch.home)
+        wait_until(lambda: not self._active(), what="the end of all jobs")
+        for terminal in self.terminals:
+            terminal.end()
+        if (pid := self.agent_pid()) is not None:
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda: self.agent_pid() is None, what="the end of the agent")
         self.launch.close()
+
+    def _active(self):
+        return self.launch.runs.count(states=tuple(ACTIVE))
 
 
 @pytest.fixture
 def box(private_home, tmp_path, wait_until):
     made = Box(private_home, tmp_path)
     yield made
-    made.end()
-    wait_until(lambda: made.terminals == [] or all(t.status is not None for t in made.terminals))
+    made.end(wait_until)

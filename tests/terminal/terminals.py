@@ -38,6 +38,7 @@ class Terminal:
         self._reading = threading.Event()
         self._reading.set()
         self._closed = False
+        self._bytes_per_second = 0
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -52,6 +53,10 @@ class Terminal:
     def hang(self):
         """Read nothing more until ``go_on``: the terminal is stuck."""
         self._reading.clear()
+
+    def slow(self, bytes_per_second):
+        """Take this many bytes a second; 0 takes them as they come."""
+        self._bytes_per_second = bytes_per_second
 
     def go_on(self):
         self._reading.set()
@@ -104,9 +109,12 @@ class Terminal:
         while not self._closed:
             self._reading.wait()
             try:
-                data = os.read(self._master, 65536)
+                rate = self._bytes_per_second
+                data = os.read(self._master, rate // 20 if rate else 65536)
             except OSError:
                 return
             if not data:
                 return
             self.raw += data
+            if rate:
+                time.sleep(len(data) / rate)
