@@ -22,6 +22,10 @@ def plain_terminal(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
+    found = [("docker", True, ""), ("sbatch", False, ""), ("wandb", True, "logged in")]
+    first_run = "launch_tui.tui.widgets.first_run"
+    monkeypatch.setattr(f"{first_run}.look_around", lambda: found)
+    monkeypatch.setattr(f"{first_run}.short_path", lambda _: "~/.local/share/launch_tui")
 
 
 @pytest.fixture

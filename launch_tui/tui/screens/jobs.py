@@ -221,7 +221,7 @@ class JobsScreen(ListScreen):
 
     def _show_facts(self) -> None:
         app, job = ui(self), self._current()
-        self.query_one("#job-side").display = job is not None
+        self.query_one("#job-side").set_class(job is None, "-nothing")
         if job is None:
             return
         try:

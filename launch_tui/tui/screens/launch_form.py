@@ -153,9 +153,7 @@ class LaunchForm(FormModal):
         app = ui(self)
         self.dismiss(None)
         # From the application: the answer would be brought to this form, which is gone by then.
-        app.call_later(
-            lambda: app.ask(NewJob(then="launch"), lambda name: app.open_form(job=name))
-        )
+        app.call_later(lambda: app.ask(NewJob(then="launch"), lambda name: app.open_form(job=name)))
 
     def _find(self) -> LaunchModel | None:
         job, rerun = self._wanted

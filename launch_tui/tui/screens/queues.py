@@ -244,7 +244,7 @@ class QueuesScreen(ListScreen):
 
     def _show_facts(self) -> None:
         app, queue = ui(self), self._current()
-        self.query_one("#queue-side").display = queue is not None
+        self.query_one("#queue-side").set_class(queue is None, "-nothing")
         if queue is None:
             return
         self.query_one("#queue-facts", Facts).show(
@@ -288,7 +288,7 @@ def queue_content(queue: Queue, agent: AgentStatus | None) -> list[Content]:
         lines += heading("Template variables")
         lines += [fact(key, str(value)) for key, value in queue.template_variables.items()]
     lines.append(weak(""))
-    lines.append(weak("+ - how many at once   P pause   e edit"))
+    lines.append(weak("+ - at once  P pause  e edit"))
     return lines
 
 

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from launch_tui.domain.run import RunState
+from launch_tui.store import agents
+from launch_tui.tui.screens.run import RunScreen
+from launch_tui.tui.widgets.window_table import WindowTable
+from tests.tui.conftest import GOLDEN, SIZES, settle, until
+from tests.tui.frames import assert_frame, escapes, frame
+
+
+def why(app):
+    return app.screen.query_one("#agent-why").visual.plain
+
+
+@pytest.fixture
+def held(busy_world):
+    """An agent holds the lock, and says that it is this process."""
+    lock = agents.AgentLock(busy_world.home)
+    assert lock.acquire()
+    agents.register(busy_world.launch.db, "a", queues=None, max_jobs=None)
+    yield busy_world
+    lock.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_agent_looks_as_it_did(busy_world, make_app, size):
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        assert_frame(app, GOLDEN / f"agent-{size[0]}x{size[1]}.txt")
+
+
+async def test_without_an_agent_it_says_that_nothing_is_started(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        assert "4 runs wait and nothing will be started" in why(app)
+
+
+async def test_with_an_agent_it_says_who_and_what_is_waited_for(held, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        assert str(os.getpid()) in frame(app)
+        assert "gpu is full, 2/2" in why(app)
+        assert "nightly is paused" in why(app)
+        held.launch.queues.update("gpu", max_running=3)
+        await until(pilot, lambda: "The next of gpu is started" in why(app))
+        agents.set_state(held.launch.db, "a", "draining")
+        await until(pilot, lambda: "The agent is draining" in why(app))
+
+
+@pytest.mark.parametrize(("key", "asked"), [("d", "drain"), ("s", "stop")])
+async def test_drain_and_stop_are_asked_before_they_are_asked_for(held, make_app, key, asked):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        await pilot.press("P", "escape")
+        await settle(pilot)
+        assert agents.requested(held.launch.db, "a") is None
+        await pilot.press("P", key)
+        await until(pilot, lambda: agents.requested(held.launch.db, "a") == asked)
+
+
+async def test_every_toast_is_an_event_and_an_event_opens_its_run(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        app.tell("something nobody saw")
+        await until(pilot, lambda: "something nobody saw" in frame(app))
+        table = app.screen.query_one("#agent-events", WindowTable)
+        await pilot.press("g", "j", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, RunScreen))
+        assert table.row_count > 2
+
+
+async def test_what_the_agent_in_here_says_is_shown(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        app._hear("took the lock")
+        await pilot.press("4")
+        await settle(pilot)
+        assert "took the lock" in frame(app)
+
+
+async def test_hostile_events_do_nothing(world, make_app):
+    bad = "\x1b]0;pwned\x07[/b]\x9b2J"
+    world.queue("gpu")
+    world.job("train")
+    world.run(RunState.FAILED, cause=bad)
+    world.launch.agents.note(bad)
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        app._hear(bad)
+        await pilot.press("4")
+        await settle(pilot)
+        assert escapes(app) == set()

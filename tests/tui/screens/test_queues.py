@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from launch_tui.tui.screens.new_queue import NewQueue
+from launch_tui.tui.screens.queues import QueuesScreen, read_settings, settings_document
+from launch_tui.tui.widgets.window_table import WindowTable
+from tests.tui.conftest import GOLDEN, SIZES, settle, until
+from tests.tui.frames import assert_frame, frame
+
+
+def told(world, text):
+    """Whether a toast said so: each is an event too."""
+    return any(text in event.message for event in world.launch.agents.events())
+
+
+def table(app):
+    return app.screen.query_one("#queue-table", WindowTable)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_queues_look_as_they_did(busy_world, make_app, size):
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("3")
+        await settle(pilot)
+        assert_frame(app, GOLDEN / f"queues-{size[0]}x{size[1]}.txt")
+
+
+async def test_no_queue_says_the_next_key(world, make_app):
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("3")
+        await settle(pilot)
+        assert "N  make one" in frame(app)
+
+
+async def test_pause_and_limits_are_one_key_each(busy_world, make_app):
+    queue = lambda: busy_world.launch.queues.get("gpu")  # noqa: E731
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("3")
+        await settle(pilot)
+        await pilot.press("P")
+        await until(pilot, lambda: queue().paused)
+        await until(pilot, lambda: app.glance.queues[0].paused)
+        await pilot.press("P")
+        await until(pilot, lambda: not queue().paused)
+        await pilot.press("plus")
+        await until(pilot, lambda: queue().max_running == 3)
+        for limit in (2, 1):
+            await until(pilot, lambda: app.glance.queues[0].max_running == limit + 1)  # noqa: B023
+            await pilot.press("minus")
+            await until(pilot, lambda: queue().max_running == limit)  # noqa: B023
+        await until(pilot, lambda: app.glance.queues[0].max_running == 1)
+        await pilot.press("minus")
+        await settle(pilot)
+        assert queue().max_running == 1
+
+
+async def test_a_queue_with_runs_is_not_deleted_and_it_is_told(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("3")
+        await settle(pilot)
+        await pilot.press("D", "d")
+        await until(pilot, lambda: told(busy_world, "still has"))
+        assert len(busy_world.launch.queues.list()) == 3
+
+
+async def test_an_empty_queue_is_deleted_after_asking(busy_world, make_app):
+    busy_world.queue("spare")
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("3", "G")
+        await settle(pilot)
+        await pilot.press("D", "escape")
+        await settle(pilot)
+        assert len(busy_world.launch.queues.list()) == 4
+        await pilot.press("D", "d")
+        await until(pilot, lambda: table(app).row_count == 3)
+
+
+def an_editor(tmp_path, monkeypatch, script):
+    """Make ``EDITOR`` a shell script that is given the file."""
+    path = tmp_path / "editor"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("EDITOR", str(path))
+    monkeypatch.delenv("VISUAL", raising=False)
+
+
+async def test_settings_are_edited_in_the_editor(busy_world, make_app, tmp_path, monkeypatch):
+    an_editor(tmp_path, monkeypatch, 'sed -i "s/max_running: 2/max_running: 7/" "$1"')
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        with_suspend(app, monkeypatch)
+        await pilot.press("3")
+        await settle(pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: busy_world.launch.queues.get("gpu").max_running == 7)
+
+
+async def test_a_bad_edit_is_told_and_kept_for_the_next(
+    busy_world, make_app, tmp_path, monkeypatch
+):
+    seen = tmp_path / "seen"
+    script = f'cp "$1" {seen}; sed -i "s/max_running: .*/max_running: none/" "$1"'
+    an_editor(tmp_path, monkeypatch, script)
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        with_suspend(app, monkeypatch)
+        await pilot.press("3")
+        await settle(pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: told(busy_world, "no whole number"))
+        assert "max_running: 2" in seen.read_text()
+        script = f'cp "$1" {seen}; sed -i "s/max_running: .*/max_running: 5/" "$1"'
+        an_editor(tmp_path, monkeypatch, script)
+        await pilot.press("e")
+        await until(pilot, lambda: busy_world.launch.queues.get("gpu").max_running == 5)
+        assert "# Not taken: max_running" in seen.read_text()
+        assert "max_running: none" in seen.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("max_running: 0", "1 or more"),
+        ("max_running: true", "whole number"),
+        ("tracking: maybe", "required, optional"),
+        ("paused: sometimes", "true, false"),
+        ("color: red", "other keys"),
+        ("- a", "other keys"),
+        ("a: [", "YAML"),
+    ],
+)
+def test_what_cannot_be_a_setting_is_refused_by_name(world, text, told):
+    queue = world.queue("gpu")
+    with pytest.raises(Exception, match=told):
+        read_settings(text, queue)
+
+
+def test_settings_that_are_not_changed_change_nothing(world):
+    queue = world.queue("gpu", max_running=3)
+    assert read_settings(settings_document(queue), queue) == {}
+
+
+async def test_a_new_queue_is_made_and_the_cursor_is_on_it(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("3", "N")
+        await until(pilot, lambda: isinstance(app.screen, NewQueue))
+        await pilot.press(*"late", "f5")
+        await until(pilot, lambda: isinstance(app.screen, QueuesScreen))
+        await until(pilot, lambda: table(app).cursor_key == "late")
+
+
+def with_suspend(app, monkeypatch):
+    """Let the editor run as it does where a terminal can be left to it: a test has none."""
+    from contextlib import nullcontext
+
+    assert os.environ["EDITOR"]
+    monkeypatch.setattr(app, "suspend", nullcontext)
