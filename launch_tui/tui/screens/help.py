@@ -65,7 +65,7 @@ class HelpScreen(LaunchModal[str]):
             yield _line(key, words)
         others = [scope for scope in keys.SCOPES if scope not in (*here, "global")]
         yield Content("")
-        yield Content.styled("─── elsewhere ", "$text-muted")
+        yield Content.styled("─── elsewhere ", "$foreground-muted")
         yield Content("")
         yield from scope_lines(others)
 

@@ -75,7 +75,7 @@ class LaunchForm(FormModal):
 
     def foot_more(self) -> ComposeResult:
         """Compose the way to the plan, where both do not fit."""
-        click = clickable("$text-muted", "screen.form_plan()")
+        click = clickable("$foreground-muted", "screen.form_plan()")
         line = Content.assemble(("f2 ", "bold $primary"), ("plan", click))
         yield Static(line, id="form-plan-hint", markup=False)
 

@@ -48,7 +48,7 @@ def heading(text: str) -> list[Content]:
 def fact(name: str, value: str, style: str = "", *, width: int = NAME_WIDTH) -> Content:
     """Return a name and its value on one line."""
     label = printable(name)[:LONGEST_NAME].ljust(width)
-    return Content.assemble((f"{label} ", "$text-muted"), (printable(value), style))
+    return Content.assemble((f"{label} ", "$foreground-muted"), (printable(value), style))
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> list[Content]:
@@ -59,4 +59,4 @@ def facts(pairs: Sequence[tuple[str, str]]) -> list[Content]:
 
 def weak(text: str) -> Content:
     """Return a line that is a remark."""
-    return Content.styled(printable(text), "$text-muted")
+    return Content.styled(printable(text), "$foreground-muted")

@@ -157,7 +157,7 @@ class FieldRow(Vertical):
         name = printable(self.field.label)
         if len(name) > width:
             name = "…" + name[-(width - 1) :]
-        star = "$accent" if self.field.required and self.field.path else "$text-muted"
+        star = "$accent" if self.field.required and self.field.path else "$foreground-muted"
         label = Content.assemble((mark, "bold $accent"), (name, star))
         self.query_one(".field-label", Static).update(label)
 

@@ -161,16 +161,16 @@ def first_run_content(
         _step(3, "a launch", why[2], (), launch_keys, yes),
         Content(""),
         Content.assemble(" ", _key("d", "try the demo", "demo"),
-                         (why[3], "$text-muted")),
+                         (why[3], "$foreground-muted")),
         Content(""),
     ]  # fmt: skip
     told = [
-        Content.assemble((f"{yes if there else no} ", "$success" if there else "$text-muted"),
-                         name, (f" {remark}" if remark else "", "$text-muted"))
+        Content.assemble((f"{yes if there else no} ", "$success" if there else "$foreground-muted"),
+                         name, (f" {remark}" if remark else "", "$foreground-muted"))
         for name, there, remark in found
     ]  # fmt: skip
     lines.append(Content("    ").join(told))
-    lines.append(Content.styled(f"data in {printable(data)}", "$text-muted"))
+    lines.append(Content.styled(f"data in {printable(data)}", "$foreground-muted"))
     return Content("\n").join(lines)
 
 
@@ -210,7 +210,7 @@ def _step(
 ) -> Content:
     head = (f" {yes} ", "$success") if there else (f" {number} ", "bold $primary")
     parts: list[Content | tuple[str, str]] = [
-        head, (f" {what}  ", "bold"), (f"{why:18}" if why else "", "$text-muted"),
+        head, (f" {what}  ", "bold"), (f"{why:18}" if why else "", "$foreground-muted"),
     ]  # fmt: skip
     if there:
         names = ", ".join(printable(name) for name in there[:3])

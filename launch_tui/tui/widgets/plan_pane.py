@@ -56,7 +56,7 @@ class PlanPane(VerticalScroll, can_focus=True):
     def show_words(self, text: str) -> None:
         """Show why there is no plan."""
         self.command = ""
-        self._body.update(Content.styled(printable(text), "$text-muted"))
+        self._body.update(Content.styled(printable(text), "$foreground-muted"))
 
     def action_plan_copy(self) -> None:
         """Copy the command."""
@@ -70,7 +70,9 @@ def plan_content(plan: Plan, command: str, given: Mapping[str, str]) -> Content:
     """Return a plan as text."""
     title = f"{plan.job}:{plan.version}" if plan.version else plan.job
     lines: list[Content] = [
-        Content.assemble((printable(title), "bold"), (f"  {printable(plan.name)}", "$text-muted")),
+        Content.assemble(
+            (printable(title), "bold"), (f"  {printable(plan.name)}", "$foreground-muted")
+        ),
         Content(""),
     ]
     lines += [
@@ -84,7 +86,7 @@ def plan_content(plan: Plan, command: str, given: Mapping[str, str]) -> Content:
     lines += [
         Content(""),
         Content.assemble(
-            ("the same by command  ", "$text-muted"),
+            ("the same by command  ", "$foreground-muted"),
             ("copy", clickable("$primary underline", "screen.plan_copy()")),
         ),
         Content(printable(command)),
@@ -103,7 +105,7 @@ def _section(title: str, values: Mapping[str, str]) -> list[Content]:
         )
         for name, value in values.items()
     ]  # fmt: skip
-    return [Content(""), Content.styled(title, "$text-muted"), *rows]
+    return [Content(""), Content.styled(title, "$foreground-muted"), *rows]
 
 
 def _environment(environment: Mapping[str, str], given: Mapping[str, str]) -> list[Content]:
@@ -112,7 +114,11 @@ def _environment(environment: Mapping[str, str], given: Mapping[str, str]) -> li
     rest = len(environment) - len(shown)
     lines = _section("environment", shown)
     if rest:
-        words = f"  and {rest} more from this shell" if shown else f"  {rest} from this shell"
-        head = [] if lines else [Content(""), Content.styled("environment", "$text-muted")]
-        lines += [*head, Content.styled(words, "$text-muted")]
+        words = (
+            f"  and {rest} more that are captured"
+            if shown
+            else f"  {rest} variables that are captured"
+        )
+        head = [] if lines else [Content(""), Content.styled("environment", "$foreground-muted")]
+        lines += [*head, Content.styled(words, "$foreground-muted")]
     return lines
