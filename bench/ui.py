@@ -111,10 +111,14 @@ class Bars:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
-    quick = parser.parse_args().quick
+    parser.add_argument("--paint", action="store_true", help="only the first paint")
+    options = parser.parse_args()
+    quick = options.quick
     bars = Bars()
     with tempfile.TemporaryDirectory(prefix="launch-tui-ui-", ignore_cleanup_errors=True) as folder:
         first_paint(bars, Path(folder, "ten"), 3 if quick else 9)
+        if options.paint:
+            return int(bars.missed)
         many_runs(bars, Path(folder, "hundred"), 10 if quick else 40)
         for name in ("fast", "hung", "slow"):
             stalls(bars, Path(folder, name), name)
@@ -126,6 +130,11 @@ def first_paint(bars, home, times):
     with Launch(home) as launch:
         newest = seed(launch, 10_000)
     bare, ours = [], []
+    # As installed programs have it: compiled once, not at each start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(home / "compiled")
+    painted(home, "Painted", code=BARE)
+    painted(home, newest)
     for _ in range(times):
         bare.append(painted(home, "Painted", code=BARE))
         ours.append(painted(home, newest))

@@ -8,6 +8,7 @@ queue stands still for the moment that taking the lock takes.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import subprocess
 import sys
@@ -40,6 +41,8 @@ def open_ui(home: str | None, *, read_only: bool, ascii_only: bool) -> int:
         raise UsageError(
             "launch-tui", "the UI needs a terminal", allowed="launch-tui --agent-only, or a verb"
         )
+    # Nothing that is made until the first paint is garbage; the application turns it on again.
+    gc.disable()
     from launch_tui.tui.app import LaunchApp
     from launch_tui.tui.leaving import Leave
     from launch_tui.tui.theme import needs_ascii

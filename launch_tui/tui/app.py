@@ -23,6 +23,7 @@ The agent is handed in by whoever composes the program: nothing here imports it.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -180,7 +181,8 @@ class LaunchApp(App[Leave]):
             ScrollBar.renderer = AsciiScrollBar
         for ours in theme.THEMES:
             self.register_theme(ours)
-        self.theme = theme.DARK.name
+        # Its watcher would read all style sheets once more, before the first paint.
+        self.set_reactive(LaunchApp.theme, theme.DARK.name)
 
     # What screens use.
 
@@ -414,6 +416,8 @@ class LaunchApp(App[Leave]):
 
     def _begin(self) -> None:
         """Begin what may wait until something is on the screen."""
+        gc.freeze()
+        gc.enable()
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, self.hang_up)

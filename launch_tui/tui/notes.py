@@ -44,6 +44,13 @@ class Notes:
         self._clock = clock
         self._known: dict[str, tuple[int, str]] = {}
         self._generation = 0
+        self.complete = False
+        """Whether the last look reached every row that it was given."""
+
+    @property
+    def generation(self) -> int:
+        """How often the store was found changed."""
+        return self._generation
 
     def outdate(self) -> None:
         """Note that the store has changed."""
@@ -61,6 +68,7 @@ class Notes:
         Returns:
             Whether any note is another one now.
         """
+        self.complete = False
         due = [run for run in runs if run.state not in ENDED and self._is_due(run.id)]
         # Those that have never been asked for come first: an empty cell is worse than an old one.
         due.sort(key=lambda run: run.id in self._known)
@@ -70,6 +78,8 @@ class Notes:
             changed = self._ask(run) or changed
             if self._clock() > end:
                 break
+        else:
+            self.complete = True
         if len(self._known) > 1000:
             in_view = {run.id for run in due}
             self._known = {k: v for k, v in self._known.items() if k in in_view}

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MOST_FOUND = 10_000
 """Runs that a filter shows at most, the newest."""
 
+PAGES_KEPT = 8
+
 LIVE = tuple(sorted(ACTIVE | WAITING))
 _IN_LIVE_ORDER: tuple[tuple[RunState, ...], ...] = (
     tuple(sorted(ACTIVE)),
@@ -236,15 +238,27 @@ class RunRows:
         """The runs of the pages that were asked for since the last count."""
         self._notes = notes
         self._cells_of = cells_of
+        self._count: int | None = None
+        self._read: dict[tuple[int, int], list[Run]] = {}
+
+    def outdate(self) -> None:
+        """Note that the store, or what is wanted of it, has changed."""
+        self._count = None
 
     def count(self) -> int:
-        """Return how many rows there are, and forget what was seen."""
-        self.seen = {}
-        return self.pages.count()
+        """Return how many rows there are; asks the store once for each change of it."""
+        if self._count is None:
+            self.seen, self._read = {}, {}
+            self._count = self.pages.count()
+        return self._count
 
     def page(self, offset: int, limit: int) -> Sequence[Row]:
         """Return rows ``offset`` to ``offset + limit``."""
-        runs = self.pages.page(offset, limit)
+        runs = self._read.get((offset, limit))
+        if runs is None:
+            if len(self._read) == PAGES_KEPT:
+                self.seen, self._read = {}, {}
+            runs = self._read[offset, limit] = self.pages.page(offset, limit)
         self.seen.update({run.id: run for run in runs})
         return [Row(key=run.id, cells=self._cells_of(run, self._notes(run))) for run in runs]
 

@@ -31,8 +31,9 @@ class Terminal:
         self.began = time.monotonic()
         self.pid, self._master = pty.fork()
         if self.pid == 0:
+            # Before the program looks: a terminal has its size from the start.
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
             os.execve(sys.executable, command, environ)
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.raw = bytearray()
         self.status = None
         self._reading = threading.Event()

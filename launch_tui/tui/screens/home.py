@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Input
 
 from launch_tui.domain.text import printable
 from launch_tui.errors import UsageError
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.timer import Timer
+    from textual.widgets import Input
 
     from launch_tui.domain.run import Run, RunState
     from launch_tui.tui.widgets.window_table import Cell
@@ -38,6 +38,7 @@ TYPING_DELAY_S = 0.2
 FIND_AGAIN_S = 2.0
 """A filter that reads every run looks again at most this often."""
 
+FILTER_HINT = "words  state:failed  q:gpu  config.lr>1e-3"
 NOTHING_YET = """\
 Nothing here yet. Three things make a run:
 
@@ -59,7 +60,9 @@ class HomeScreen(RunActions):
         self._preview_due: Timer | None = None
         self._typing_due: Timer | None = None
         self._previewed: tuple[Run | None, str] | None = None
+        self._noted: object = None
         self._found_at = 0.0
+        self._field: Input | None = None
 
     def body(self) -> ComposeResult:
         """Compose what stands between the bars."""
@@ -74,11 +77,6 @@ class HomeScreen(RunActions):
             with Vertical(id="main"):
                 yield FirstRun()
                 yield WindowTable(rows.COLUMNS, self._rows, id="runs", classes="pane")
-                yield Input(
-                    id="filter",
-                    compact=True,
-                    placeholder="words  state:failed  q:gpu  config.lr>1e-3",
-                )
                 yield Preview(id="preview")
 
     def on_mount(self) -> None:
@@ -91,8 +89,6 @@ class HomeScreen(RunActions):
         self.query_one("#jobs").border_title = "Jobs"
         for side in self.query(SideList):
             side.pointer = ">" if app.ascii_only else "▸"
-        field = self.query_one("#filter", Input)
-        field.cursor_blink = False
         table.focus()
         app.pulse.frame.subscribe(self, lambda _: self._look_at_notes(), immediate=True)
         app.theme_changed_signal.subscribe(self, lambda _: table.reload())
@@ -108,6 +104,7 @@ class HomeScreen(RunActions):
         """Ask the store again."""
         app = ui(self)
         self._notes.outdate()
+        self._rows.outdate()
         self._show_sides()
         self._find_again()
         self._table.reload()
@@ -180,10 +177,14 @@ class HomeScreen(RunActions):
         if not self.is_current:
             return
         table = self._table
+        view = (table.scroll_offset.y, table.size, self._notes.generation)
+        if view == self._noted:
+            return
         in_view = [self._rows.seen[key] for key in table.keys_in_view if key in self._rows.seen]
         if self._notes.look(in_view):
             table.reload()
             self._show_preview()
+        self._noted = view if self._notes.complete else None
 
     # The preview
 
@@ -246,9 +247,11 @@ class HomeScreen(RunActions):
         event.stop()
         self._show_title()
 
-    def action_list_filter(self) -> None:
+    async def action_list_filter(self) -> None:
         """Type a filter."""
-        field = self.query_one("#filter", Input)
+        if self._field is None:
+            self._field = await self._mount_field()
+        field = self._field
         field.add_class("-open")
         field.value = self._pages.wanted.text
         field.focus()
@@ -294,7 +297,7 @@ class HomeScreen(RunActions):
 
     def go_back(self) -> bool:
         """Close the filter's line, then unmark, then clear the filter."""
-        if self.query_one("#filter").has_class("-open"):
+        if self._field is not None and self._field.has_class("-open"):
             self._close_filter()
         elif self._table.marks:
             self._table.mark(())
@@ -312,7 +315,7 @@ class HomeScreen(RunActions):
 
     def _filter_as_typed(self) -> None:
         app = ui(self)
-        text = self.query_one("#filter", Input).value
+        text = self._field.value if self._field is not None else ""
         if text.strip() == self._pages.wanted.text:
             return
         queues = [queue.name for queue in app.glance.queues]
@@ -325,8 +328,18 @@ class HomeScreen(RunActions):
         self._want(wanted)
 
     def _close_filter(self) -> None:
-        self.query_one("#filter").remove_class("-open")
+        if self._field is not None:
+            self._field.remove_class("-open")
         self._table.focus()
+
+    async def _mount_field(self) -> Input:
+        # Not before it is asked for: input fields cost the first paint 30 ms.
+        from textual.widgets import Input
+
+        field = Input(id="filter", compact=True, placeholder=FILTER_HINT)
+        field.cursor_blink = False
+        await self.query_one("#main").mount(field, after=self._table)
+        return field
 
     def _want(self, wanted: Wanted) -> None:
         """Show other runs."""
@@ -349,6 +362,7 @@ class HomeScreen(RunActions):
         def found(ids: list[str]) -> None:
             if self._pages.wanted == wanted:
                 self._pages.found = ids
+                self._rows.outdate()
                 self._table.reload()
                 self._table.empty = self._why_empty()
                 self._show_title()

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.run import ACTIVE, ENDED, WAITING, RunState
 from launch_tui.errors import LaunchError
-from launch_tui.tui.editing import edit_text, read_document, run_document
 from launch_tui.tui.screens.base import LaunchScreen
-from launch_tui.tui.screens.confirm import Choice, Confirm
-from launch_tui.tui.screens.menu import Entry, Menu
 from launch_tui.tui.ui import ui
 
 if TYPE_CHECKING:
@@ -32,6 +29,8 @@ class RunActions(LaunchScreen):
 
     def action_run_stop(self) -> None:
         """Stop what runs, take out of the queue what waits; ask first."""
+        from launch_tui.tui.screens.confirm import Choice, Confirm
+
         runs = self._chosen(ACTIVE | WAITING, "has ended already")
         if not runs:
             return
@@ -63,6 +62,8 @@ class RunActions(LaunchScreen):
 
     def action_run_delete(self) -> None:
         """Forget runs that have ended, with their files; ask first."""
+        from launch_tui.tui.screens.confirm import Choice, Confirm
+
         runs = self._chosen(ENDED, "has not ended: stop it first")
         if not runs:
             return
@@ -85,6 +86,8 @@ class RunActions(LaunchScreen):
 
     def action_run_edit(self) -> None:
         """Edit a waiting run in the person's editor."""
+        from launch_tui.tui.editing import edit_text, read_document, run_document
+
         app = ui(self)
         for run in self._chosen(WAITING, "does not wait: rerun it with changes (r)")[:1]:
             try:
@@ -98,6 +101,8 @@ class RunActions(LaunchScreen):
 
     def copy_menu(self) -> None:
         """Ask what of the run is to be copied, and copy it."""
+        from launch_tui.tui.screens.menu import Entry, Menu
+
         app = ui(self)
         chosen = self.chosen_runs()
         if not chosen:

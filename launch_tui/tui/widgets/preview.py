@@ -9,13 +9,12 @@ from textual.containers import Horizontal
 from launch_tui.domain.run import WAITING, Run, RunState
 from launch_tui.domain.text import printable
 from launch_tui.tui.ui import entitle, ui
-from launch_tui.tui.widgets.charts import Charts
-from launch_tui.tui.widgets.log_view import LogView
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from textual.app import ComposeResult
+    from launch_tui.tui.widgets.charts import Charts
+    from launch_tui.tui.widgets.log_view import LogView
 
 CHARTS = 2
 
@@ -25,21 +24,22 @@ class Preview(Horizontal):
 
     SCOPES = ("log",)
 
-    def compose(self) -> ComposeResult:
-        """Compose the parts."""
-        yield LogView(id="preview-log", classes="pane", empty="No run")
-        yield Charts(CHARTS, id="preview-charts")
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._shown: tuple[Run | None, str] = (None, "")
+        self._log: LogView | None = None
+        self._charts: Charts | None = None
 
     def on_mount(self) -> None:
-        """Look at the file at every frame."""
-        log = self.query_one("#preview-log", LogView)
-        log.ascii_only = ui(self).ascii_only
-        ui(self).pulse.frame.subscribe(self, lambda _: log.tick(), immediate=True)
+        """Let the runs be painted first."""
+        self.call_after_refresh(self._fill)
 
     def show_run(self, run: Run | None, note: str) -> None:
         """Show a run; called again when something about it has changed."""
-        log = self.query_one("#preview-log", LogView)
-        charts = self.query_one("#preview-charts", Charts)
+        self._shown = (run, note)
+        log, charts = self._log, self._charts
+        if log is None or charts is None:
+            return
         if run is None:
             log.source, log.empty = None, "No run"
             entitle(log, "Log")
@@ -52,6 +52,18 @@ class Preview(Horizontal):
         if not log.line_count:
             log.refresh()
         charts.follow(run.id)
+
+    async def _fill(self) -> None:
+        from launch_tui.tui.widgets.charts import Charts
+        from launch_tui.tui.widgets.log_view import LogView
+
+        log = LogView(id="preview-log", classes="pane", empty="No run")
+        charts = Charts(CHARTS, id="preview-charts")
+        log.set_reactive(LogView.ascii_only, ui(self).ascii_only)
+        await self.mount(log, charts)
+        self._log, self._charts = log, charts
+        self.show_run(*self._shown)
+        ui(self).pulse.frame.subscribe(self, lambda _: log.tick(), immediate=True)
 
 
 def shown_log(widget: Preview, run: Run) -> tuple[Path, bool]:

@@ -26,6 +26,7 @@ async def test_home_looks_as_it_did(busy_world, make_app, size):
     app = make_app()
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
+        await until(pilot, lambda: app.screen.query("#preview-log"))
         await pilot.press("j")
         log = app.screen.query_one("#preview-log", LogView)
         if size[1] >= 20:
@@ -79,6 +80,7 @@ async def test_the_preview_follows_the_cursor(busy_world, make_app):
     busy_world.log("run00007", "collecting torch\n", name="build.log")
     app = make_app()
     async with app.run_test(size=(120, 34)) as pilot:
+        await until(pilot, lambda: app.screen.query("#preview-log"))
         await settle(pilot)
         log = app.screen.query_one("#preview-log", LogView)
         assert log.source.name == "build.log"
@@ -235,7 +237,7 @@ async def test_a_verb_that_does_not_fit_says_why(busy_world, make_app):
 
 async def test_edit_changes_a_waiting_run(busy_world, make_app, monkeypatch):
     monkeypatch.setattr(
-        "launch_tui.tui.screens.run_actions.edit_text",
+        "launch_tui.tui.editing.edit_text",
         lambda _app, text: text.replace("lr: 0.001", "lr: 0.1"),
     )
     app = make_app()
