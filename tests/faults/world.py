@@ -110,19 +110,45 @@ class World:
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)["id"]
 
-    def start_agent(self, fault=""):
+    def queue(self, name, *flags):
+        """Make a queue whose jobs need not call wandb.init."""
+        words = ("queue", "create", name, "-r", "local-process", "--tracking", "optional")
+        done = self.cli(*words, *flags)
+        assert done.returncode == 0, done.stderr.decode()
+
+    def launch_here(self, queue, *command):
+        """Launch a command in place, without a snapshot or an environment; return its id."""
+        marks = f"MARKS={self.marks}"
+        return self.launch("--in-place", "-q", queue, "--setenv", marks, "--", *command)
+
+    def start_agent(self, fault="", *words, stdout=None):
         """Start a headless agent in a session of its own."""
         with (self.root / "agent.out").open("ab") as output:
             agent = subprocess.Popen(
-                [sys.executable, "-m", "launch_tui", "--agent-only"],
+                [sys.executable, "-m", "launch_tui", "--agent-only", *words],
                 env=self.environment(fault),
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdout=output if stdout is None else stdout,
+                stderr=output,
                 start_new_session=True,
             )
         self.agents.append(agent)
         return agent
+
+    def agent_is_active(self, agent):
+        """Say whether it is this agent that the store knows as the one at work."""
+        found = self.select("SELECT pid FROM agents WHERE ended_at IS NULL")
+        return [row["pid"] for row in found] == [agent.pid]
+
+    def wait_for_state(self, run, state):
+        wait_until(lambda: self.rows()[run]["state"] == state, f"{run} is {state}")
+
+    def attempt(self, run, number=1):
+        return self.home / "runs" / run / str(number)
+
+    def said(self):
+        """What the agents printed so far."""
+        return (self.root / "agent.out").read_text()
 
     def kill(self, agent):
         """SIGKILL one agent, by its pid."""
@@ -132,14 +158,18 @@ class World:
 
     def rows(self):
         """Return all runs as the store has them, by id."""
+        return {row["id"]: row for row in self.select("SELECT * FROM runs ORDER BY seq")}
+
+    def select(self, sql):
+        """Return what a query of the store gives; nothing while there is no store."""
         if not (self.home / "launch.db").exists():
-            return {}
+            return []
         db = sqlite3.connect(f"{(self.home / 'launch.db').as_uri()}?mode=ro", uri=True, timeout=20)
         db.row_factory = sqlite3.Row
         try:
-            return {row["id"]: dict(row) for row in db.execute("SELECT * FROM runs ORDER BY seq")}
+            return [dict(row) for row in db.execute(sql)]
         except sqlite3.OperationalError:
-            return {}
+            return []
         finally:
             db.close()
 
