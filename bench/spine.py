@@ -61,8 +61,10 @@ class Row(NamedTuple):
 
 
 def main(wanted):
-    # An installed package has its bytecode; some machines are set up to write none.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # An installed package has its bytecode; some machines are set up to write none, or to flush
+    # every character.
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+        os.environ.pop(name, None)
     with tempfile.TemporaryDirectory(prefix="launch-tui-bytecode-") as bytecode:
         os.environ["PYTHONPYCACHEPREFIX"] = bytecode
         return measure_all(wanted)

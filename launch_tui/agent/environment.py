@@ -7,6 +7,7 @@ The values of secrets exist only here and in the job: they are never stored.
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ def variables_of(
     interpreter: Interpreter,
     home: Home,
     config: Mapping[str, object],
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return all variables of a run's job.
 
@@ -44,11 +45,12 @@ def variables_of(
         interpreter: What the builder made.
         home: The data directory.
         config: What the launch gave for ``wandb.config``.
-        environ: The agent's own environment.
+        environ: The agent's own environment; by default that of this process.
 
     Raises:
         StartFailed: When a variable or secret that the run refers to is not there.
     """
+    environ = _this_process() if environ is None else environ
     own = {
         name: value
         for name, value in environ.items()
@@ -84,6 +86,12 @@ def variables_of(
     for name in spec.secrets:
         variables[name] = _secret(name, home.root, environ)
     return variables
+
+
+@functools.cache
+def _this_process() -> dict[str, str]:
+    """Return this process's environment, decoded once: nothing of ours changes it."""
+    return dict(os.environ)
 
 
 def free_port() -> int:

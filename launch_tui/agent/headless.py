@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from typing import TYPE_CHECKING
 
@@ -40,4 +41,6 @@ async def _run(
         loop.add_signal_handler(number, agent.leave)
     # A closed terminal is no reason to stop working: the queue goes on when the screen goes.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # What is there now stays for good and need not be searched for cycles again and again.
+    gc.freeze()
     await agent.run()

@@ -10,10 +10,11 @@ it is also asked now and then in case a notification was missed.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import os
 from typing import TYPE_CHECKING
+
+from launch_tui.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,55 +39,64 @@ class StoreChanges:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._version = db.data_version()
-        self._noticed = asyncio.Event()
+        self._news = asyncio.Event()
         self._log = f"{db.home.store.name}-wal".encode()
         self._poll = NOTIFIED_POLL_S
+        self._timer: asyncio.TimerHandle | None = None
 
     async def watch(self) -> None:
         """Listen until cancelled; meant for a task of its own."""
+        loop = asyncio.get_running_loop()
+        descriptor = -1
         try:
             descriptor = _watch_directory(self._db.home.root)
+            loop.add_reader(descriptor, self._read, descriptor)
         except OSError:
             self._poll = POLL_S
-            return
-        loop = asyncio.get_running_loop()
-        loop.add_reader(descriptor, self._read, descriptor)
+        self._look(self._poll)
         try:
             await asyncio.Event().wait()
         finally:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
+            if self._timer is not None:
+                self._timer.cancel()
+            if descriptor >= 0:
+                loop.remove_reader(descriptor)
+                os.close(descriptor)
 
     async def next(self) -> None:
         """Return when another connection has committed since the last return."""
-        pause = self._poll
-        while True:
-            # The notification is of the log being written; the commit can be seen only once the
-            # log is synced, of which nothing tells. So it is looked for again, ever less often.
-            noticed = await self._noticed_within(pause)
-            pause = FIRST_LOOK_S if noticed else min(2 * pause, self._poll)
-            version = self._db.data_version()
-            if version != self._version:
-                self._version = version
-                return
+        await self._news.wait()
+        self._news.clear()
 
     async def __aiter__(self) -> AsyncIterator[None]:
         while True:
             await self.next()
             yield
 
-    async def _noticed_within(self, seconds: float) -> bool:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._noticed.wait()
-        noticed = self._noticed.is_set()
-        self._noticed.clear()
-        return noticed
-
     def _read(self, descriptor: int) -> None:
         # The names are somewhere in the events' bytes; which events they are of does not matter.
         if self._log in os.read(descriptor, READ_BYTES):
-            self._noticed.set()
+            self._look(FIRST_LOOK_S)
+
+    def _look(self, pause: float) -> None:
+        """Ask the counter now, and again after ``pause`` seconds, and then ever less often.
+
+        The notification is of the log being written; the commit can be seen only once the log is
+        synced, of which nothing tells. In callbacks, not in a task: the agent's own commits bring
+        most of the notifications, and must cost it next to nothing.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        later = min(2 * pause, self._poll)
+        self._timer = asyncio.get_running_loop().call_later(pause, self._look, later)
+        try:
+            version = self._db.data_version()
+        except StoreError:
+            # Whoever is told asks the store for more, and is the one to complain.
+            version = self._version - 1
+        if version != self._version:
+            self._version = version
+            self._news.set()
 
 
 def _watch_directory(directory: Path) -> int:
