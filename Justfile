@@ -41,6 +41,10 @@ demo:
 bench *arguments:
     python bench/spine.py {{ arguments }}
 
+# The pictures of the README, from real runs.
+screenshots:
+    python screenshots/make.py
+
 # Pin the newest versions that pyproject.toml allows.
 constraints:
     { sed '/^[^#]/,$d' constraints.txt; \

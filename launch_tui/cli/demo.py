@@ -1,4 +1,4 @@
-"""``demo --headless``: a real training job, three configurations, two at a time, from nothing.
+"""``demo``: a real training job, three configurations, two at a time, from nothing.
 
 It goes the way that a person would: a queue, a job from a folder, three launches, an agent. The
 agent is a process of its own, unless one runs already, and leaves when the demo's runs have ended.
@@ -12,11 +12,12 @@ import time
 from typing import TYPE_CHECKING
 
 from launch_tui.cli.outcome import outcome
-from launch_tui.cli.output import brief, line, notes, say, table
+from launch_tui.cli.output import brief, line, say, table
 from launch_tui.cli.runs import flattened
 from launch_tui.cli.times import between
 from launch_tui.domain.run import ENDED, Run, RunState
-from launch_tui.errors import LaunchError, NotFound, UsageError
+from launch_tui.errors import LaunchError
+from launch_tui.sdk.demo import AT_ONCE, QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from launch_tui.cli.parsing import Arguments
     from launch_tui.sdk import Launch
 
-QUEUE = "demo"
-JOB = "demo"
-AT_ONCE = 2
 AGENT_START_S = 20.0
 """How long the agent may take to be there."""
 AGENT_END_S = 20.0
@@ -40,9 +38,9 @@ _LOSSES = ("train.loss", "val.loss", "val.accuracy")
 def demo(arguments: Arguments) -> int:
     """Run the demo; exit 0 only if all of its runs finished and were tracked."""
     if not arguments.on("headless"):
-        from launch_tui.cli.refused import refusal
+        from launch_tui.cli.ui import open_ui
 
-        raise refusal("demo", "without the UI it is launch-tui demo --headless")
+        return open_ui(arguments.home, read_only=False, ascii_only=False, demo=True)
     with arguments.open() as sdk:
         ids = _launch(sdk)
         agent = None if sdk.agents.is_running() else _start_agent(sdk)
@@ -60,36 +58,13 @@ def demo(arguments: Arguments) -> int:
 
 
 def _launch(sdk: Launch) -> list[str]:
-    """Make the queue and the job, enqueue the runs and return their ids."""
-    from launch_tui import demo as shipped
-    from launch_tui.sdk import LaunchRequest
-    from launch_tui.sdk.jobs import JobRequest
+    from launch_tui.demo import CONFIGURATIONS
+    from launch_tui.sdk.demo import launch_demo
 
-    try:
-        queue = sdk.queues.get(QUEUE)
-    except NotFound:
-        queue = sdk.queues.create(QUEUE, "local-process", max_running=AT_ONCE)
-        line(f"created queue {QUEUE}: {queue.resource}, {AT_ONCE} runs at once")
-    if queue.paused:
-        raise UsageError("demo", f"queue {QUEUE} is paused", allowed="launch-tui queue resume demo")
-    created = sdk.jobs.create(
-        JobRequest(
-            place=str(shipped.JOB_DIRECTORY),
-            name=JOB,
-            entry_point="python train.py",
-            description="A small classifier of handwritten digits",
-        )
-    )
-    notes(created.warnings)
-    job = f"{created.job.name}:{created.job.version}"
-    line(f"{created.outcome} job {job} from {shipped.JOB_DIRECTORY}")
-    enqueued = sdk.launch_many(
-        [
-            LaunchRequest(job=job, queue=QUEUE, name=name, config=config, tags=("demo",))
-            for name, config in shipped.CONFIGURATIONS.items()
-        ]
-    )
-    for run, name in zip(enqueued, shipped.CONFIGURATIONS, strict=True):
+    enqueued = launch_demo(sdk)
+    first = enqueued[0]
+    line(f"job {first.job}:{first.version} on queue {first.queue}, {AT_ONCE} runs at once")
+    for run, name in zip(enqueued, CONFIGURATIONS, strict=True):
         line(f"{run.id}  {name}  queued")
     return [run.id for run in enqueued]
 

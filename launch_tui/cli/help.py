@@ -37,7 +37,7 @@ Agent
   --agent-only, agent run    run the queues here
   agent status|drain|stop
 Machine
-  demo --headless            a real training job, from nothing
+  demo [--headless]          a real training job, from nothing
   doctor                     what was found on this machine
   env list|prune             cached Python environments
   completion bash|zsh|fish   shell completion

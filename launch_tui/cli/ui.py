@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from launch_tui.agent.report import AgentEvent
     from launch_tui.agent.thread import AgentThread
     from launch_tui.sdk import Launch
     from launch_tui.store.paths import Home
@@ -35,8 +36,11 @@ STANDING_BY_S = 5.0
 _POLL_S = 0.02
 
 
-def open_ui(home: str | None, *, read_only: bool, ascii_only: bool) -> int:
-    """Show the screens until the person leaves, and return the exit status."""
+def open_ui(home: str | None, *, read_only: bool, ascii_only: bool, demo: bool = False) -> int:
+    """Show the screens until the person leaves, and return the exit status.
+
+    ``demo`` launches the demo's training job as soon as there is something to see.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "launch-tui", "the UI needs a terminal", allowed="launch-tui --agent-only, or a verb"
@@ -54,6 +58,7 @@ def open_ui(home: str | None, *, read_only: bool, ascii_only: bool) -> int:
         read_only=read_only,
         ascii_only=ascii_only or needs_ascii(os.environ, encoding),
         make_agent=inside.made,
+        demo=demo,
     )
     decision = app.run()
     if app.hung_up:
@@ -86,7 +91,7 @@ class EmbeddedAgent:
         with self._lock:
             if self._over:
                 return
-            self._thread = AgentThread(self._home, report=lambda event: self._say(event.text))
+            self._thread = AgentThread(self._home, report=lambda event: self._say(spoken(event)))
             self._thread.start()
 
     def leave(self) -> None:
@@ -108,6 +113,11 @@ class EmbeddedAgent:
             return False
         self.error = self._thread.error
         return self._thread.is_alive()
+
+
+def spoken(event: AgentEvent) -> str:
+    """Return an event of the agent as one line, with the run that it is about."""
+    return f"{event.run_id}  {event.text}" if event.run_id else event.text
 
 
 def _end(home: Home, inside: EmbeddedAgent, *, stop_all: bool) -> None:

@@ -130,6 +130,7 @@ class LaunchApp(App[Leave]):
             no agent.
         clock: Seconds since the epoch.
         host: The machine's name, as the top bar shows it.
+        demo: Launch the demo's training job once there is something to see.
 
     Raises:
         StoreError: When the data directory cannot be used.
@@ -156,8 +157,10 @@ class LaunchApp(App[Leave]):
         make_agent: Callable[[Home, Callable[[str], None]], AgentHandle] | None = None,
         clock: Callable[[], float] = time.time,
         host: str = "",
+        demo: bool = False,
     ) -> None:
         super().__init__()
+        self._demo = demo
         self.read_only = read_only
         self.ascii_only = ascii_only
         self.clock = clock
@@ -426,6 +429,8 @@ class LaunchApp(App[Leave]):
         self.pulse.start()
         if self._make_agent is not None and not self.read_only:
             self.run_worker(self._start_agent(self._make_agent), exit_on_error=False)
+        if self._demo:
+            self.action_app_demo()
 
     async def _start_agent(
         self, make_agent: Callable[[Home, Callable[[str], None]], AgentHandle]

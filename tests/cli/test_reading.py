@@ -208,7 +208,7 @@ def test_jobs(cli, job, folder, sdk):
         (["completion", "tcsh"], "SHELL: there is no completion for 'tcsh'"),
         (["agent", "run", "-j", "0"], "-j: 0 is no number of jobs"),
         (["env", "prune", "--older-than", "soon"], "--older-than: 'soon' is no age"),
-        (["demo"], "demo: not available yet"),
+        (["demo"], "launch-tui: the UI needs a terminal"),
         ([], "launch-tui: the UI needs a terminal"),
     ],
 )
