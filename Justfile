@@ -45,6 +45,10 @@ bench *arguments:
 screenshots:
     python screenshots/make.py
 
+# Kill everything at random and look whether anything was lost: `just soak 60 --seed 7`; see bench/soak.py.
+soak *arguments:
+    python bench/soak.py {{ arguments }}
+
 # Pin the newest versions that pyproject.toml allows.
 constraints:
     { sed '/^[^#]/,$d' constraints.txt; \

@@ -10,14 +10,18 @@ To have one more kind of process killed, add how it is found to `VICTIMS`.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import json
 import os
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
+import termios
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -118,6 +122,7 @@ class Arena:
     supervisors_killed: set[str] = field(default_factory=set)
     checked: set[str] = field(default_factory=set)
     counted: Counter[str] = field(default_factory=Counter)
+    screens: set[int] = field(default_factory=set)
     kept: bool = False
 
     def __post_init__(self):
@@ -207,6 +212,26 @@ class Arena:
         self.agents.append(agent)
         return agent
 
+    def start_ui(self):
+        """Start the screens, with the agent in them, on a terminal that somebody reads."""
+        master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        try:
+            agent = subprocess.Popen(
+                [sys.executable, "-m", "launch_tui"],
+                env=self.environment() | {"TERM": "xterm-256color"},
+                stdin=slave,
+                stdout=slave,
+                stderr=slave,
+                start_new_session=True,
+            )
+        finally:
+            os.close(slave)
+        threading.Thread(target=read_to_the_end, args=(master,), daemon=True).start()
+        self.agents.append(agent)
+        self.screens.add(agent.pid)
+        return agent
+
     def living_agents(self):
         return [agent for agent in self.agents if agent.poll() is None]
 
@@ -224,6 +249,8 @@ class Arena:
         if not living:
             return False
         agent = self.random.choice(living)
+        if agent.pid in self.screens:
+            self.counted["of the agents, in a UI"] += 1
         agent.kill()
         agent.wait()
         return True
@@ -240,7 +267,7 @@ class Arena:
     def kill_supervisor(self):
         for run, directory in self._attempts():
             token = records.read_token(directory)
-            if token is None or token.supervisor is None:
+            if token is None or token.supervisor is None or run in self.supervisors_killed:
                 continue
             # Noted first: it may write its last word while it is being killed.
             self.supervisors_killed.add(run)
@@ -512,6 +539,14 @@ def most_at_once(spans):
 
 def pids():
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def read_to_the_end(terminal):
+    """Take what a program shows, until it has gone."""
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 65536):
+            pass
+    os.close(terminal)
 
 
 def children(pid):

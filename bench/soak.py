@@ -6,11 +6,11 @@
     just soak --table peers     one of them
 
 A round: callers launch through the SDK and the command line, agents carry it out, and meanwhile
-agents, callers, supervisors, fork servers, uv and jobs are killed by SIGKILL at moments that the
-seed decides. Then one agent works in peace until all has ended, and everything that
-docs/crash-safety.md promises is checked from the outside (`arena.Arena.violations`). The seed
-repeats what is done and when, not how the machine schedules it. The exit status is 1 if anything
-was violated; the data directory is kept then.
+agents (also those of a UI on a terminal), callers, supervisors, fork servers, uv and jobs are
+killed by SIGKILL at moments that the seed decides. Then one agent works in peace until all has
+ended, and everything that docs/crash-safety.md promises is checked from the outside
+(`arena.Arena.violations`). The seed repeats what is done and when, not how the machine schedules
+it. The exit status is 1 if anything was violated; the data directory is kept then.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ MAX_JOBS = 5
 RUNS_A_ROUND = 30
 WEIGHTS = {"agent": 34, "caller": 12, "supervisor": 15, "job": 12, "build": 15, "fork server": 12}
 """How often each kind is chosen to be killed, of 100."""
-PATIENCE_S = 0.7
+SCREENS = 0.2
+"""How many of the agents are those of a UI on a terminal."""
+PATIENCE_S = 1.0
 """How long a process of the chosen kind is waited for."""
 
 
@@ -67,7 +69,8 @@ def soak(minutes, seed):
     """Go on for so long; return what was violated."""
     print(f"seed {seed}, {minutes:g} minutes, {os.cpu_count()} processors", flush=True)
     chance = random.Random(seed)
-    with arena("soak", chance, LIMITS, MAX_JOBS) as field:
+    # Without a limit of the agent's own, which a UI's has not; `agents` has one.
+    with arena("soak", chance, LIMITS) as field:
         end, rounds, broken = time.monotonic() + 60 * minutes, 0, []
         while time.monotonic() < end and not broken:
             broken = one_round(field, chance)
@@ -89,9 +92,12 @@ def one_round(field, chance):
         field.call_by_command(request)
     for _ in range(chance.randint(8, 25)):
         if len(field.living_agents()) < chance.choice((1, 1, 1, 2)):
-            field.start_agent()
+            start = field.start_ui if chance.random() < SCREENS else field.start_agent
+            start()
         time.sleep(chance.choice((0.02, 0.3, 0.9)) * chance.random())
         kind = chance.choices(list(WEIGHTS), WEIGHTS.values())[0]
+        if kind == "build":
+            field.call([build_request(field, chance)])
         patience = time.monotonic() + PATIENCE_S
         while not field.kill(kind) and time.monotonic() < patience:
             time.sleep(0.005)
@@ -106,12 +112,16 @@ def random_request(field, chance, *, build=True):
         lines=chance.randint(1, 40),
         pause=chance.choice((0.0, 0.005, 0.02)),
     )
-    folder = None
-    if build and chance.random() < 0.4:
-        folder = chance.choice(field.folders)
-        # Another environment, so that there is a build to be killed.
-        (folder / "requirements.txt").write_text(f"# nothing {chance.random()}\n")
-    return field.request(chance.choice(LIMITS).queue, plan, folder=folder)
+    if build and chance.random() < 0.25:
+        return build_request(field, chance)
+    return field.request(chance.choice(LIMITS).queue, plan)
+
+
+def build_request(field, chance):
+    """A snapshot that needs an environment like no other, so that there is something to build."""
+    folder = chance.choice(field.folders)
+    (folder / "requirements.txt").write_text(f"# nothing {chance.random()}\n")
+    return field.request(chance.choice(LIMITS).queue, field.plan(), folder=folder)
 
 
 @contextlib.contextmanager
@@ -308,7 +318,7 @@ def memory(chance, runs=10_000, every=1000):
                       flush=True)  # fmt: skip
             states = Counter(row["state"] for row in field.rows().values())
         broken = [] if states == {"finished": runs} else [f"not all finished: {states}"]
-        half = len(seen) // 2
+        half = max(len(seen) // 2, 2)
         early, late = (statistics.mean(s[0] for s in part) for part in (seen[1:half], seen[half:]))
         if late > early * 1.05 + 1:
             broken.append(f"memory grows: {early:.1f} MB, then {late:.1f} MB")
