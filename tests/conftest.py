@@ -13,10 +13,17 @@ import time
 import uuid
 
 import pytest
+from hypothesis import settings
 
 KEPT = frozenset({"LAUNCH_TUI_CI", "LAUNCH_TUI_TEST_ENVS"})
 """Set by whoever runs the tests; README and .ci/run say what for."""
 POLL_S = 0.01
+
+
+# No deadline: a busy machine is no defect. In CI the same examples each time, so that a change is
+# judged by what it changes; everywhere else new ones, which is how new defects are found.
+settings.register_profile("tests", deadline=None, derandomize="LAUNCH_TUI_CI" in os.environ)
+settings.load_profile("tests")
 
 
 def pytest_configure():

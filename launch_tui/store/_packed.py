@@ -83,7 +83,7 @@ def unpack_nodes(data: bytes) -> Iterator[tuple[int, int, float, float, float, i
 def pack_steps(steps: array[int]) -> bytes:
     """Return steps as bytes."""
     delta = steps[1] - steps[0] if len(steps) > 1 else 1
-    if delta and _even(steps, delta):
+    if 0 < abs(delta) < 1 << 63 and _even(steps, delta):
         return b"E" + _EVEN.pack(steps[0], delta)
     try:
         differences = array("q", map(sub, steps, [0, *islice(steps, len(steps) - 1)]))

@@ -27,6 +27,8 @@ BLOCK = 64 << 10
 LINE_LIMIT = 64 << 10
 """Bytes of one line that are returned unless the caller asks for more."""
 
+OVERLAP = 64 * 1024
+"""How much of a window is searched again with the next one, within a line without end."""
 MATCH_LIMIT = 1_000_000
 """Matching lines that a search remembers (8 bytes each)."""
 
@@ -296,7 +298,10 @@ class LineSearch:
         """Search whole lines; the unfinished last line of the file is searched every time."""
         whole = data.rfind(b"\n") + 1
         if whole == 0 and not at_end:
-            whole = len(data)
+            # A line longer than a window: what straddles two windows is seen whole in the second.
+            self._match_in(data)
+            self._offset += len(data) - min(len(data) // 2, OVERLAP)
+            return
         self._match_in(data[:whole])
         self._offset += whole
         if at_end and whole < len(data) <= whole + LINE_LIMIT:
