@@ -40,8 +40,8 @@ WEIGHTS = {"agent": 34, "caller": 12, "supervisor": 15, "job": 12, "build": 15, 
 """How often each kind is chosen to be killed, of 100."""
 SCREENS = 0.2
 """How many of the agents are those of a UI on a terminal."""
-PATIENCE_S = 1.0
-"""How long a process of the chosen kind is waited for."""
+PATIENCE_S = {"build": 4.0}
+"""How long a process of a kind is waited for; one second where it does not say."""
 
 
 def main(words):
@@ -98,7 +98,7 @@ def one_round(field, chance):
         kind = chance.choices(list(WEIGHTS), WEIGHTS.values())[0]
         if kind == "build":
             field.call([build_request(field, chance)])
-        patience = time.monotonic() + PATIENCE_S
+        patience = time.monotonic() + PATIENCE_S.get(kind, 1.0)
         while not field.kill(kind) and time.monotonic() < patience:
             time.sleep(0.005)
     field.wait_for_callers()
@@ -297,6 +297,7 @@ def kept_by_task_spooler(tsp, root, launches):
     call("sh", "-c", "true")
     call("-w")
     call("-K")
+    until(lambda: not any(mark in environment_of(pid) for pid in pids()))
     return lines.read_bytes().count(b"x") if lines.exists() else 0
 
 

@@ -42,15 +42,15 @@ def test_what_runs_is_adopted_within_a_second(world):
     runs = [held(world, "q") for _ in range(3)]
     wait_until(lambda: running(world) == 3, "all run")
     took = []
-    for _ in range(4):
+    for again in range(1, 4):
         world.kill(agent)
-        before = adopted(world)
-        began = time.monotonic()
         agent = world.start_agent()
-        wait_until(lambda wanted=before + 3: adopted(world) == wanted, "all are adopted")
+        # From when it is the agent: how long the interpreter takes depends on who else works here.
+        wait_until(lambda agent=agent: world.agent_is_active(agent), "it is the agent")
+        began = time.monotonic()
+        wait_until(lambda wanted=3 * again: adopted(world) == wanted, "all are adopted")
         took.append(time.monotonic() - began)
-    # The best of four: others may be using the machine, and the interpreter's start is in it.
-    assert min(took) < ADOPTED_WITHIN_S, took
+    assert max(took) < ADOPTED_WITHIN_S, took
     (world.root / "gate").touch()
     wait_until(world.all_ended, "all ended")
     assert [world.started(run) for run in runs] == [["1"]] * 3
