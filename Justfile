@@ -37,9 +37,10 @@ ci: check smoke test
 demo:
     LAUNCH_TUI_HOME="$(mktemp -d)" launch-tui demo --headless
 
-# The figures that must hold, beside their peers in the same run; see bench/spine.py.
-bench *arguments:
-    python bench/spine.py {{ arguments }}
+# The figures that must hold, beside their peers in the same run: `just bench`, or one part of it,
+# `just bench spine`, `parts`, `widgets` or `ui`. Each file of bench/ says what it measures.
+bench *parts="spine parts widgets ui":
+    missed=0; for part in {{ parts }}; do python "bench/$part.py" || missed=1; done; exit $missed
 
 # The pictures of the README, from real runs.
 screenshots:

@@ -306,8 +306,11 @@ def test_sigkill_of_the_tracker_neither_loses_nor_doubles_a_row(world):
             )
             assert process.stdout.readline() == b"ready\n"
             file.write(data[file.tell() : len(data) * share // 6])
-            end = time.monotonic() + randomness.random() * 0.2
-            while time.monotonic() < end:
+            # Killed at a random moment once it has got anywhere, which may be in any commit.
+            before, deadline = len(world.points()), time.monotonic() + 20
+            while len(world.points()) == before and before < count:
+                assert time.monotonic() < deadline
+            for _ in range(randomness.randrange(8)):
                 world.points()
             process.send_signal(signal.SIGKILL)
             process.wait()

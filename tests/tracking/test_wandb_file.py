@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import random
-import time
 import tracemalloc
 
 import pytest
@@ -179,22 +178,3 @@ def test_it_never_asks_for_write_permission(file, monkeypatch):
     monkeypatch.setattr(os, "open", lambda path, mode, *a: flags.append(mode) or real(path, mode))
     assert WandbFile(file).read()
     assert [mode & os.O_ACCMODE for mode in flags] == [os.O_RDONLY]
-
-
-def test_history_is_read_fast(file):
-    count = 20_000
-    rows = [
-        (step, {("loss",): step / 3, ("acc",): step / 7, ("lr",): 0.001, ("_step",): step})
-        for step in range(count)
-    ]
-    file.write_bytes(written(rows))
-    best = min(_seconds_to_read(file, count) for _ in range(3))
-    assert count / best > 40_000
-
-
-def _seconds_to_read(file, count):
-    # The processor's time: what else the machine does is not the reader's fault.
-    reader = WandbFile(file)
-    began = time.process_time()
-    assert len(read_all(reader, 1 << 22)) == count
-    return time.process_time() - began

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import pytest
 from hypothesis import given
@@ -207,11 +206,3 @@ def test_sparklines_and_numbers():
         "1.23M",
         "2G",
     ]
-
-
-def test_a_redraw_of_4096_buckets_takes_milliseconds():
-    buckets = [point(i, math.sin(i / 50)) for i in range(4096)]
-    scale = Scale(False)
-    started = time.perf_counter()
-    dots(buckets, bounds_of([buckets], scale), scale, 60, 12)
-    assert time.perf_counter() - started < 0.25
