@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +48,7 @@ async def done(pilot):
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_form_looks_as_it_did(busy_world, make_app, size, monkeypatch, tmp_path):
-    monkeypatch.setattr("launch_tui.tui.screens.new_job.Path.cwd", lambda: "/home/me/digits")
+    monkeypatch.setattr("launch_tui.tui.screens.new_job.Path.cwd", lambda: Path("/home/me/digits"))
     app = make_app()
     async with app.run_test(size=size) as pilot:
         rows = await opened(pilot)
