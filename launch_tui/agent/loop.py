@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -212,11 +213,13 @@ class Agent:
         work = execution.take_up() if taken_up else execution.carry_out()
         task = asyncio.create_task(work, name=run.id)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(functools.partial(self._ended, execution))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, execution: Execution, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._executions.pop(task.get_name(), None)
+        # A run that was given back may have been claimed again before this is called.
+        if self._executions.get(execution.run.id) is execution:
+            del self._executions[execution.run.id]
         if not self._leave.is_set():
             self._look()
             self._leave_if_drained()
