@@ -23,11 +23,11 @@ async def test_a_run_given_back_and_claimed_again_is_still_counted(private_home,
 
     first = SimpleNamespace(run=SimpleNamespace(id="abcd1234"), take_up=give_back)
     agent._begin(first, taken_up=True)
-    while len(agent._tasks) != 1 or agent._executions.get("abcd1234") is first:
-        await asyncio.sleep(0)
+    await asyncio.wait(set(agent._tasks))
+    await asyncio.sleep(0)
     assert agent._executions == {"abcd1234": again}
     assert not agent._has_room()
     ended.set()
-    while agent._tasks:
-        await asyncio.sleep(0)
+    await asyncio.wait(set(agent._tasks))
+    await asyncio.sleep(0)
     assert agent._has_room()
