@@ -127,7 +127,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="tabs.previous", keys="left_square_bracket,h,left", label="tab", scope="tabs",
            help="Show the tab before"),
     Action(id="tabs.next", keys="right_square_bracket,l,right", label="tab", scope="tabs",
-           help="Show the next tab"),
+           help="Show the next tab", footer=12),
     Action(id="jobs.launch", keys="n", label="launch", scope="jobs", dangerous=True,
            help="Launch the job under the cursor"),
     Action(id="jobs.add", keys="A", label="add job", scope="jobs", dangerous=True, footer=16,
