@@ -107,7 +107,8 @@ def _epochs(launch: object, run: str) -> float:
     if series is None:
         return 0
     with series:
-        return max((info.last or 0 for info in series.keys() if info.name == "epoch"), default=0)
+        known = series.keys()
+        return max((info.last or 0 for info in known if info.name == "epoch"), default=0)
 
 
 async def _take(home: Path) -> None:
