@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from launch_tui.domain.job import CodeSource, GitSource
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from launch_tui.domain.run import Run
     from launch_tui.domain.spec import RunSpec
     from launch_tui.store.paths import Home
+
+
+_OUTCOME = frozenset({"phase", "cause", "next_step", "exit_code", "summary", "state", "tracked"})
+"""What a run is only told at its end, and its directory by other files."""
 
 
 def bring_source(
@@ -89,9 +93,8 @@ def _fetch(
 
 def _write_spec(run: Run, spec: RunSpec, home: Home) -> None:
     """Write what was asked for beside the run, so that its directory explains itself."""
-    request = {**asdict(run), "spec": json.loads(dump_spec(spec))}
-    for outcome in ("phase", "cause", "next_step", "exit_code", "summary", "state", "tracked"):
-        request.pop(outcome)
-    text = json.dumps(request, indent=1, ensure_ascii=False)
+    request = {f.name: getattr(run, f.name) for f in fields(run) if f.name not in _OUTCOME}
+    head = json.dumps(request, ensure_ascii=False).removesuffix("}")
+    text = f'{head}, "spec": {dump_spec(spec)}}}'
     # Not synced: the store has all of it, and a reader only ever sees a whole file.
     write_atomically(home.spec(run.id), text.encode("utf-8", "surrogateescape"), sync=False)
