@@ -25,7 +25,9 @@ class Terminal:
         words = ["-c", code] if code else ["-m", "launch_tui"]
         command = [sys.executable, *words, *map(str, arguments)]
         environ = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(environment or {})}
-        environ.pop("SSH_CONNECTION", None)
+        # The terminal's own size decides, not one that whoever runs the tests has exported.
+        for name in ("SSH_CONNECTION", "COLUMNS", "LINES"):
+            environ.pop(name, None)
         if home is not None:
             environ["LAUNCH_TUI_HOME"] = str(home)
         self.began = time.monotonic()
