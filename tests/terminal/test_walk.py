@@ -78,14 +78,16 @@ def _launch_with_changed_values(ui, launch, wait_until):
 
 
 def _typed(ui, launched):
-    """Type the configuration and launch; say whether that came to a run."""
-    for each in (SELECT_ALL, '{"epochs": 300}', F5):
-        since = len(ui.raw)
-        ui.press(each)
-        with contextlib.suppress(AssertionError):
-            ui.wait_until(lambda since=since: len(ui.raw) > since, 1)
+    """Type the configuration and launch it once it is shown; say whether that came to a run."""
+    since = len(ui.raw)
+    ui.press(SELECT_ALL + '{"epochs": 300}')
+    try:
+        ui.wait_for("epochs=300", timeout=3, since=since)
+    except AssertionError:
+        return False
+    ui.press(F5)
     with contextlib.suppress(AssertionError):
-        return ui.wait_until(launched, 5)
+        return ui.wait_until(launched, 10)
     return False
 
 
