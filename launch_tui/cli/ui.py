@@ -186,14 +186,18 @@ def _stop_all(launch: Launch, inside: EmbeddedAgent, *, drain: bool) -> None:
             launch.runs.stop(run_id)
     if waiting := launch.runs.count(states=tuple(WAITING)):
         line(f"{waiting} runs stay queued until launch-tui or launch-tui --agent-only runs again")
-    if not (drain and active):
+    if not active:
         return
     line(f"stopping {len(active)} runs; ctrl-c leaves them to the next agent")
     try:
-        while inside.is_alive():
+        while inside.is_alive() and (drain or _still_active(launch, active)):
             inside.join(_POLL_S)
     except KeyboardInterrupt:
         say("left; what is still being stopped is up to the next agent")
+
+
+def _still_active(launch: Launch, runs: list[str]) -> bool:
+    return any(launch.runs.get(run).state in ACTIVE for run in runs)
 
 
 def _holds_the_lock(launch: Launch) -> bool:
