@@ -7,8 +7,11 @@ decision out once the terminal is the person's again.
 
 from __future__ import annotations
 
+import contextlib
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from launch_tui.errors import LaunchError
 
 if TYPE_CHECKING:
     from launch_tui.tui.app import LaunchApp
@@ -46,8 +49,12 @@ def let_go_of_the_terminal(app: LaunchApp) -> None:
 
 def ask_and_leave(app: LaunchApp) -> None:
     """Leave; ask first if work goes on that the agent in this process carries out."""
+    # What was committed a moment ago may not have reached the screen yet, and a question that is not
+    # asked is a decision taken for the person.
+    with contextlib.suppress(LaunchError):
+        app.look()
     glance = app.glance
-    if app.agent is None or not (glance.active or glance.waiting) or not glance.agent_is_ours:
+    if not (glance.active or glance.waiting) or not glance.agent_is_ours:
         app.exit(Leave.HAND_OVER)
         return
     from launch_tui.tui.screens.confirm import Choice, Confirm

@@ -38,7 +38,7 @@ def test_a_closed_terminal_without_work_leaves_nothing_behind(box):
 def test_leave_hands_over_and_says_so(box):
     terminal, ids = open_with_work(box)
     terminal.press("q")
-    terminal.wait_for("goes on without a screen")
+    terminal.wait_for("Stop all and quit")
     terminal.press("l")
     assert terminal.exit_status() == 0
     assert "the queue goes on without a screen: agent" in terminal.text.split("\n", 1)[-1]
@@ -48,7 +48,7 @@ def test_leave_hands_over_and_says_so(box):
 def test_stop_all_stops_what_runs_and_leaves_the_queue(box):
     terminal, ids = open_with_work(box, "sleep 60", runs=2)
     terminal.press("q")
-    terminal.wait_for("goes on without a screen")
+    terminal.wait_for("Stop all and quit")
     terminal.press("s")
     assert terminal.exit_status(40) == 0
     assert [box.state(i) for i in ids] == ["stopped", "queued"]

@@ -195,6 +195,24 @@ async def test_quit_with_work_asks_what_becomes_of_it(agent_here, make_app, answ
     assert app.return_value is decision
 
 
+async def test_quit_asks_about_work_that_the_screen_has_not_shown_yet(
+    agent_here, make_app, monkeypatch
+):
+    app = make_app(make_agent=lambda home, hear: StandIn())
+    async with app.run_test(size=(120, 34)) as pilot:
+        await until(pilot, lambda: app.agent and app.glance.agent_is_ours)
+        monkeypatch.setattr(app.pulse.store_changed, "publish", lambda _: None)
+        agent_here.queue("gpu")
+        agent_here.run(RunState.QUEUED)
+        assert not app.glance.waiting
+        await pilot.press("q")
+        await pilot.pause()
+        assert "the queue goes on without a screen" in frame(app)
+        await pilot.press("s")
+        await until(pilot, lambda: app.return_value is not None)
+    assert app.return_value is Leave.STOP_ALL
+
+
 async def test_ctrl_q_leaves_from_anywhere(agent_here, make_app):
     agent_here.queue("gpu")
     agent_here.run(RunState.QUEUED)
