@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -79,10 +81,11 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.STARTING: frozenset({RunState.RUNNING, RunState.QUEUED}) | _FROM_ANY,
     RunState.RUNNING: frozenset({RunState.FINISHED}) | _FROM_ANY,
     RunState.FINISHED: frozenset(),
-    RunState.FAILED: frozenset(),
+    # A retry is the next attempt of the same run; both steps are one transaction.
+    RunState.FAILED: frozenset({RunState.QUEUED}),
     RunState.STOPPED: frozenset(),
     RunState.PREEMPTED: frozenset({RunState.QUEUED}),
-    RunState.LOST: frozenset(),
+    RunState.LOST: frozenset({RunState.QUEUED}),
 }
 
 
@@ -94,6 +97,28 @@ class Phase(StrEnum):
     START = "start"
     RUN = "run"
     TRACKING = "tracking"
+
+
+class Priority(StrEnum):
+    """W&B's priority levels, first to last; ``medium`` is what a run has that says nothing."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """The level as W&B numbers it: 0 is claimed first, 3 last."""
+        return list(Priority).index(self)
+
+
+def check_priority(value: str, *, field: str = "-P") -> Priority:
+    """Return the level that ``value`` names."""
+    try:
+        return Priority(value.strip().lower())
+    except ValueError:
+        raise UsageError(field, f"{value!r} is no priority", allowed=", ".join(Priority)) from None
 
 
 class StopMode(StrEnum):
@@ -111,6 +136,11 @@ class Run:
 
     Times are ISO 8601 in UTC, or None when they have not come yet. The fields, in this order, are
     the JSON of a run.
+
+    ``group`` is the id that the runs of one parameter product share. ``failure`` is the kind of a bad
+    end. ``after`` are the runs that this one waits for, each ``RUN:ok``, ``RUN:failed`` or
+    ``RUN:any``. ``not_before`` is when it may start at the earliest, and ``retried`` counts the
+    attempts that ``--retries`` added. ``blocked`` is what the agent last lacked to start it.
     """
 
     id: str
@@ -140,6 +170,12 @@ class Run:
     ended_at: str | None = None
     agent: str | None = None
     directory: str
+    group: str = ""
+    failure: str | None = None
+    after: tuple[str, ...] = ()
+    not_before: str | None = None
+    retried: int = 0
+    blocked: str = ""
 
 
 class BadTransition(Exception):

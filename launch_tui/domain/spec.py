@@ -37,6 +37,12 @@ class RunSpec:
     ``captured`` is the allow-listed part of the submitter's environment, ``setenv`` what
     ``--setenv`` adds, ``pass_env`` and ``secrets`` are names that the agent resolves when the job
     starts. ``in_place`` is a folder to run in as it is, instead of a snapshot.
+
+    ``resources`` is the resource configuration that holds for the run: the queue's with what the
+    launch gave laid on it, its template variables filled, its macros not expanded yet.
+    ``resource_args`` and ``template_variables`` are the launch's own share of it. ``retries`` is how
+    often a failure of one of the kinds ``retry_on`` is tried again, ``backoff`` the seconds before
+    the first of them.
     """
 
     kind: JobKind
@@ -52,6 +58,15 @@ class RunSpec:
     setenv: Mapping[str, str] = field(default_factory=dict)
     pass_env: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    resource_args: Mapping[str, Any] = field(default_factory=dict)
+    template_variables: Mapping[str, Any] = field(default_factory=dict)
+    retries: int = 0
+    retry_on: tuple[str, ...] = ()
+    backoff: float = 0.0
+
+
+_LISTS = ("command", "links", "pass_env", "secrets", "retry_on")
 
 
 def dump_source(source: Source) -> dict[str, Any]:
@@ -86,7 +101,7 @@ def load_spec(text: str) -> RunSpec:
     """Return the spec that ``dump_spec`` wrote."""
     values = json.loads(text)
     kind = JobKind(values["kind"])
-    lists = {name: tuple(values[name]) for name in ("command", "links", "pass_env", "secrets")}
+    lists = {name: tuple(values.get(name, ())) for name in _LISTS}
     return RunSpec(
         **{
             **values,

@@ -44,6 +44,13 @@ class LaunchRequest:
     ``pass_env`` and ``secrets`` are names, resolved by the agent at start. ``from_here`` says that
     the job is the folder one stands in: an environment of the mode ``current`` is then the one in
     use now, not the one that was in use when the job was made.
+
+    ``resource_args`` overrides the queue's resource configuration key by key, ``template_variables``
+    fills its holes (values, or text to be read by the variable's type). ``after`` are runs to wait
+    for, ``RUN[:ok|failed|any]``. ``begin`` is the earliest start: ISO time, ``HH:MM``, or ``+2h``.
+    ``retries`` tries a failure of one of the kinds ``retry_on`` again, after ``backoff`` seconds,
+    doubled each time. ``params`` makes one run for each combination of its values, as one group.
+    In a rerun None and empty leave what the run had.
     """
 
     job: str = ""
@@ -61,6 +68,15 @@ class LaunchRequest:
     secrets: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     from_here: bool = False
+    resource_args: Mapping[str, Any] = field(default_factory=dict)
+    template_variables: Mapping[str, Any] = field(default_factory=dict)
+    priority: str = ""
+    after: tuple[str, ...] = ()
+    begin: str = ""
+    retries: int | None = None
+    retry_on: tuple[str, ...] = ()
+    backoff: float | None = None
+    params: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
