@@ -386,40 +386,20 @@ class Execution:
 
     def _requeue_preempted(self, why: str) -> None:
         """Queue the next attempt in the run's place after the machine took this one away."""
-        db, agent = self._context.db, self._context.agent
-        with db.transaction():
-            write.transition(
-                db,
-                self.run.id,
-                self._state,
-                RunState.PREEMPTED,
-                owner=agent,
-                actor=agent,
-                message=why,
-                changes={"started_at": None, "tracked": False},
-            )
-            self._write_requeue(RunState.PREEMPTED, why, self.run.attempt + 1)
-        self._is_back(why)
+        self._requeue(why, self.run.attempt + 1, through=RunState.PREEMPTED)
 
-    def _requeue(self, why: str, attempt: int) -> None:
-        self._write_requeue(self._state, why, attempt)
-        self._is_back(why)
-
-    def _is_back(self, why: str) -> None:
-        self._state = RunState.QUEUED
-        self._context.report(f"back in its queue: {why}", run=self.run, state=RunState.QUEUED)
-
-    def _write_requeue(self, state: RunState, why: str, attempt: int) -> None:
-        write.transition(
+    def _requeue(self, why: str, attempt: int, through: RunState | None = None) -> None:
+        write.requeue(
             self._context.db,
             self.run.id,
-            state,
-            RunState.QUEUED,
+            self._state,
             owner=self._context.agent,
-            actor=self._context.agent,
             message=why,
-            changes={"owner": None, "claimed_at": None, "attempt": attempt, "progress": ""},
+            attempt=attempt,
+            through=through,
         )
+        self._state = RunState.QUEUED
+        self._context.report(f"back in its queue: {why}", run=self.run, state=RunState.QUEUED)
 
     def _attempt(
         self, working_directory: Path, command: Sequence[str], variables: dict[str, str]

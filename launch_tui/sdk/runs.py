@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.domain.run import ENDED, WAITING, Run, StopMode
 from launch_tui.domain.why import Reason, explain
 from launch_tui.errors import NotFound, UsageError
-from launch_tui.store import agents, queues, read, write
+from launch_tui.store import agents, queues, read, waiting, write
 from launch_tui.store.read import RunQuery
 
 if TYPE_CHECKING:
@@ -148,19 +148,19 @@ class Runs:
 
     def hold(self, reference: str) -> None:
         """Have a queued run passed over; it keeps its place."""
-        write.hold(self._db, self.resolve(reference))
+        waiting.hold(self._db, self.resolve(reference))
 
     def release(self, reference: str) -> None:
         """Let a held run be taken again."""
-        write.release(self._db, self.resolve(reference))
+        waiting.release(self._db, self.resolve(reference))
 
     def front(self, reference: str) -> None:
         """Give a waiting run the first place of its queue."""
-        write.move_to_front(self._db, self.resolve(reference))
+        waiting.move_to_front(self._db, self.resolve(reference))
 
     def edit(self, reference: str, changes: Mapping[str, Any]) -> None:
         """Change name, project, config, tags or note of a run that still waits."""
-        write.edit_waiting(self._db, self.resolve(reference), changes)
+        waiting.edit_waiting(self._db, self.resolve(reference), changes)
 
     def tag(self, reference: str, tags: Sequence[str]) -> tuple[str, ...]:
         """Add tags (``-T`` takes T away) and return all that the run has now."""

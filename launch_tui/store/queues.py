@@ -7,6 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.queue import Queue, Resource
+from launch_tui.domain.run import Priority
 from launch_tui.errors import NotFound, UsageError
 from launch_tui.store.clock import now
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _COLUMNS = """
     SELECT q.*,
         coalesce((SELECT sum(runs) FROM queue_counts c
-            WHERE c.queue_id = q.id AND c.state IN ('queued', 'held')), 0) AS depth,
+            WHERE c.queue_id = q.id AND c.state IN ('queued', 'deferred', 'held')), 0) AS depth,
         coalesce((SELECT sum(runs) FROM queue_counts c
             WHERE c.queue_id = q.id
             AND c.state IN ('claimed', 'sourcing', 'building', 'starting', 'running')), 0)
@@ -29,12 +30,21 @@ _INSERT = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 _STATE_COUNTS = """
-    SELECT state, sum(runs) AS runs FROM queue_counts GROUP BY state"""
+    SELECT CASE state WHEN 'deferred' THEN 'queued' ELSE state END AS state, sum(runs) AS runs
+    FROM queue_counts GROUP BY 1"""
 
 _WAITING_SINCE = """
     SELECT q.name AS name, (SELECT r.created_at FROM runs r
-        WHERE r.queue_id = q.id AND r.state = 'queued' ORDER BY r.place LIMIT 1) AS since
+        WHERE r.queue_id = q.id AND r.state = 'queued' AND r.waits = 0
+        ORDER BY r.rank, r.place LIMIT 1) AS since
     FROM queues q"""
+
+# What was moved to the front stays there.
+_RANK_ANEW = """
+    UPDATE runs SET rank = CASE WHEN NOT q.prioritized THEN 2 ELSE
+        CASE runs.priority WHEN ? THEN 0 WHEN ? THEN 1 WHEN ? THEN 2 WHEN ? THEN 3 END END
+    FROM queues q WHERE q.id = runs.queue_id AND q.name = ?
+    AND runs.state IN ('queued', 'held') AND runs.rank >= 0"""
 
 _EDITABLE = frozenset(
     {
@@ -104,10 +114,12 @@ def update(db: Database, name: str, **changes: Any) -> Queue:  # noqa: ANN401
     if unknown:
         raise UsageError("queue", f"{sorted(unknown)} cannot be changed")
     with db.transaction():
-        get(db, name)
+        queue = get(db, name)
         for column, value in changes.items():
             stored = json.dumps(value) if isinstance(value, dict) else value
             db.execute(f"UPDATE queues SET {column} = ? WHERE name = ?", (stored, name))
+        if changes.get("prioritized", queue.prioritized) != queue.prioritized:
+            db.execute(_RANK_ANEW, (*Priority, name))
     return get(db, name)
 
 

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from launch_tui.store.database import Database, Row
 
 RUN_COLUMNS = """
-    SELECT r.*, q.name AS queue, q.resource AS resource
+    SELECT r.*, q.name AS queue, q.resource AS resource,
+        (SELECT group_concat(d.on_run || ':' || d.condition, ' ') FROM dependencies d
+            WHERE d.run_id = r.id) AS after
     FROM runs r JOIN queues q ON q.id = r.queue_id"""
 
 _AHEAD = """
     SELECT count(*) FROM runs
-    WHERE queue_id = (SELECT queue_id FROM runs WHERE id = :id) AND state = 'queued'
-    AND place < (SELECT place FROM runs WHERE id = :id)"""
+    WHERE queue_id = (SELECT queue_id FROM runs WHERE id = :id) AND state = 'queued' AND waits = 0
+    AND (rank, place) < (SELECT rank, place FROM runs WHERE id = :id)"""
 
 _STOPPING = """
     SELECT id, stop_mode FROM runs WHERE stop_requested_at IS NOT NULL AND ended_at IS NULL"""
@@ -37,6 +39,7 @@ _EVENTS = """
 _JOIN = " JOIN queues q ON q.id = r.queue_id"
 
 MAX_PREFIX_MATCHES = 10
+_COUNTED_STATE = "CASE c.state WHEN 'deferred' THEN 'queued' ELSE c.state END"
 _FAR = 10_000
 """Runs that are walked over rather than sorted."""
 _MANY = 10
@@ -50,6 +53,7 @@ class RunQuery:
     queue: str = ""
     states: tuple[RunState, ...] = ()
     job: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +149,12 @@ def every_run(db: Database, query: RunQuery, *, page: int = 500) -> Iterator[Run
 
 def count(db: Database, query: RunQuery) -> int:
     """Return how many runs there are; by the counters where the query allows it."""
-    if query.job:
+    if query.job or query.group:
         where, parameters = _where(query, state=_state_column(db, query))
         joined = _JOIN if query.queue else ""
         row = db.one(f"SELECT count(*) FROM runs r{joined}{where}", parameters)
     else:
-        where, parameters = _where(query, state="c.state")
+        where, parameters = _where(query, state=_COUNTED_STATE)
         row = db.one(
             "SELECT coalesce(sum(c.runs), 0) FROM queue_counts c"
             f" JOIN queues q ON q.id = c.queue_id{where}",
@@ -239,6 +243,12 @@ def run_from_row(db: Database, row: Row) -> Run:
         ended_at=row["ended_at"],
         agent=row["owner"],
         directory=str(db.home.run(row["id"])),
+        group=row["group_id"],
+        failure=row["failure"],
+        after=tuple((row["after"] or "").split()),
+        not_before=row["not_before"],
+        retried=row["retried"],
+        blocked=row["blocked"],
     )
 
 
@@ -262,6 +272,8 @@ def _state_column(db: Database, query: RunQuery, offset: int = 0) -> str:
     """
     if len(query.states) < 2 or offset > _FAR:
         return "r.state"
+    if query.group:
+        return "+r.state"
     every = count(db, replace(query, states=(), job=""))
     matching = count(db, replace(query, job=""))
     return "+r.state" if matching * _MANY > every else "r.state"
@@ -285,6 +297,9 @@ def _where(query: RunQuery, *, state: str = "r.state") -> tuple[str, list[str | 
         if version:
             clauses.append("r.version = ?")
             parameters.append(version)
+    if query.group:
+        clauses.append("r.group_id = ? AND r.group_id <> ''")
+        parameters.append(query.group)
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), parameters
 
 

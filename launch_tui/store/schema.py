@@ -3,6 +3,9 @@
 Counters that would otherwise be a COUNT over a growing table are kept by triggers, so they cannot
 drift from the rows they count. ``place`` orders a queue: it equals the enqueue order unless the run
 was moved to the front.
+
+``queue_counts`` counts a run by its state, except that a queued run which may not start yet counts
+as ``deferred``: what is counted as ``queued`` is what an agent could take.
 """
 
 from __future__ import annotations
@@ -37,6 +40,13 @@ def migrate(connection: sqlite3.Connection) -> None:
 def first_tables(db: Tables) -> None:
     """Jobs, queues, runs, events, agents and drafts."""
     for statement in _FIRST_TABLES:
+        db.execute(statement)
+
+
+@migration()
+def order_and_eligibility(db: Tables) -> None:
+    """Priorities, what a run waits for, groups, retries, and the kind of a failure."""
+    for statement in _ORDER_AND_ELIGIBILITY:
         db.execute(statement)
 
 
@@ -194,4 +204,56 @@ _FIRST_TABLES = (
     f"CREATE TRIGGER runs_uncounted AFTER DELETE ON runs BEGIN{_UNCOUNT} END",
     "CREATE TRIGGER runs_moved AFTER UPDATE OF state, queue_id ON runs"
     f" WHEN OLD.state <> NEW.state OR OLD.queue_id <> NEW.queue_id BEGIN{_UNCOUNT}{_COUNT} END",
+)
+
+_DEPENDENCIES = """
+CREATE TABLE dependencies (
+    run_id      TEXT NOT NULL,
+    on_run      TEXT NOT NULL,
+    condition   TEXT NOT NULL,
+    met         INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, on_run)
+) WITHOUT ROWID"""
+
+
+def _counted_as(row: str) -> str:
+    deferred = f"{row}.state = 'queued' AND {row}.waits <> 0"
+    return f"CASE WHEN {deferred} THEN 'deferred' ELSE {row}.state END"
+
+
+_COUNT_ELIGIBLE = f"""
+    INSERT INTO queue_counts (queue_id, state, runs)
+    VALUES (NEW.queue_id, {_counted_as("NEW")}, 1)
+    ON CONFLICT (queue_id, state) DO UPDATE SET runs = runs + 1;"""
+
+_UNCOUNT_ELIGIBLE = f"""
+    UPDATE queue_counts SET runs = runs - 1
+    WHERE queue_id = OLD.queue_id AND state = {_counted_as("OLD")};"""
+
+_ORDER_AND_ELIGIBILITY = (
+    # 0 critical to 3 low, as W&B numbers them; -1 was moved to the front. Without priorities in
+    # the queue every other run has 2, so that one index orders both kinds of queue.
+    "ALTER TABLE runs ADD COLUMN rank INTEGER NOT NULL DEFAULT 2",
+    # What a queued run waits for before it can be taken: 1 a time, 2 other runs, 3 both.
+    "ALTER TABLE runs ADD COLUMN waits INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE runs ADD COLUMN not_before TEXT",
+    "ALTER TABLE runs ADD COLUMN blocked TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE runs ADD COLUMN group_id TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE runs ADD COLUMN failure TEXT",
+    "ALTER TABLE runs ADD COLUMN retried INTEGER NOT NULL DEFAULT 0",
+    _DEPENDENCIES,
+    "CREATE INDEX dependants ON dependencies (on_run) WHERE met = 0",
+    "DROP INDEX runs_waiting",
+    "CREATE INDEX runs_eligible ON runs (queue_id, rank, place)"
+    " WHERE state = 'queued' AND waits = 0",
+    "CREATE INDEX runs_due ON runs (not_before) WHERE waits IN (1, 3)",
+    "CREATE INDEX runs_in_group ON runs (group_id, seq) WHERE group_id <> ''",
+    "DROP TRIGGER runs_counted",
+    "DROP TRIGGER runs_uncounted",
+    "DROP TRIGGER runs_moved",
+    f"CREATE TRIGGER runs_counted AFTER INSERT ON runs BEGIN{_COUNT_ELIGIBLE} END",
+    f"CREATE TRIGGER runs_uncounted AFTER DELETE ON runs BEGIN{_UNCOUNT_ELIGIBLE} END",
+    "CREATE TRIGGER runs_moved AFTER UPDATE OF state, queue_id, waits ON runs"
+    " WHEN OLD.state <> NEW.state OR OLD.queue_id <> NEW.queue_id OR OLD.waits <> NEW.waits"
+    f" BEGIN{_UNCOUNT_ELIGIBLE}{_COUNT_ELIGIBLE} END",
 )

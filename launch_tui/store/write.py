@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from launch_tui.domain.run import (
     ACTIVE,
     ENDED,
     WAITING,
+    Priority,
     Run,
     RunState,
     StopMode,
@@ -23,22 +25,25 @@ from launch_tui.domain.run import (
 )
 from launch_tui.domain.spec import RunSpec, dump_spec, load_spec
 from launch_tui.errors import NotFound, Stale, UsageError
-from launch_tui.store import read
+from launch_tui.store import dependencies, read
 from launch_tui.store.clock import now
+from launch_tui.store.dependencies import WAITS_FOR_TIME
 from launch_tui.store.read import RUN_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from launch_tui.store.database import Database
+    from launch_tui.domain.dependency import Dependency
+    from launch_tui.store.database import Database, Row
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 ID_LENGTH = 8
 
 _ENQUEUE = """
     INSERT INTO runs (id, place, name, project, job, version, queue_id, state, config, priority,
-        tags, note, spec, created_at)
-    VALUES (?, (SELECT coalesce(max(seq), 0) + 1 FROM runs), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+        rank, tags, note, spec, created_at, not_before, waits, group_id)
+    VALUES (?, (SELECT coalesce(max(seq), 0) + 1 FROM runs), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+        ?, ?, ?)"""
 
 _CANDIDATES = """
     SELECT q.id, q.name FROM queues q
@@ -50,7 +55,12 @@ _CANDIDATES = """
     ORDER BY q.id"""
 
 _HEAD = """
-    SELECT id, state FROM runs WHERE queue_id = ? AND state = 'queued' ORDER BY place LIMIT 1"""
+    SELECT id, spec, blocked FROM runs WHERE queue_id = ? AND state = 'queued' AND waits = 0
+    ORDER BY rank, place LIMIT 1"""
+
+_AHEAD_OF_LEVEL = """
+    SELECT count(*) FROM runs WHERE queue_id = ? AND state = 'queued' AND waits = 0
+    AND rank <= ?"""
 
 _EVENT = """
     INSERT INTO events (at, run_id, attempt, state, phase, actor, message)
@@ -70,11 +80,16 @@ _COLUMNS_OF_A_TRANSITION = frozenset(
         "attempt",
         "progress",
         "image",
+        "gpus",
+        "blocked",
+        "failure",
+        "not_before",
+        "waits",
+        "retried",
     }
 )
 
 _OBSERVED = frozenset({"observed", "summary", "progress", "tracked", "name", "tags", "note"})
-_EDITABLE = frozenset({"name", "project", "config", "tags", "note", "spec"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +107,9 @@ class NewRun:
     tags: tuple[str, ...] = ()
     note: str = ""
     held: bool = False
+    after: tuple[Dependency, ...] = ()
+    not_before: str | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +131,18 @@ class Claimed:
     spec: RunSpec
 
 
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What the first in line lacks: one word for scripts, and the reason as it is shown."""
+
+    kind: str
+    text: str
+
+
+Admit = Callable[[str, str, RunSpec], "tuple[str, ...] | Lacking"]
+"""From a run's id, its queue and its request to the GPUs that it gets, or what it lacks."""
+
+
 def enqueue(db: Database, new_runs: Sequence[NewRun], *, actor: str = "user") -> list[Enqueued]:
     """Put runs at the end of their queues, all or none, and return once they are on disk.
 
@@ -129,7 +159,12 @@ def enqueue(db: Database, new_runs: Sequence[NewRun], *, actor: str = "user") ->
 
 
 def claim(
-    db: Database, owner: str, *, queues: Sequence[str] | None, after: str = ""
+    db: Database,
+    owner: str,
+    *,
+    queues: Sequence[str] | None,
+    after: str = "",
+    admit: Admit | None = None,
 ) -> Claimed | None:
     """Take the next run for an agent, or return None when nothing may start now.
 
@@ -138,6 +173,8 @@ def claim(
         owner: The agent.
         queues: The queues it serves; None for all.
         after: The queue that was served last: the next one in turn is looked at first.
+        admit: Says for the first in line which GPUs it gets, or what it lacks: then its whole queue
+            waits behind it. None admits everything.
 
     Raises:
         DiskFull: When a run waits and there is no space to begin it.
@@ -150,6 +187,11 @@ def claim(
             head = db.one(_HEAD, (queue_id,))
             if head is None:
                 continue
+            spec = load_spec(head["spec"])
+            verdict = admit(head["id"], name, spec) if admit and spec.resources else ()
+            if isinstance(verdict, Lacking):
+                _tell_blocked(db, head, verdict)
+                continue
             faults.point("claim.before")
             transition(
                 db,
@@ -159,12 +201,18 @@ def claim(
                 owner=None,
                 actor=owner,
                 message=f"claimed from {name}",
-                changes={"owner": owner, "claimed_at": now(), "progress": ""},
+                changes={
+                    "owner": owner,
+                    "claimed_at": now(),
+                    "progress": "",
+                    "blocked": "",
+                    "gpus": json.dumps(verdict),
+                },
             )
             row = db.one(f"{RUN_COLUMNS} WHERE r.id = ?", (head["id"],))
             if row is None:  # pragma: no cover - the row was just updated in this transaction
                 raise Stale("the run is gone")
-            return Claimed(read.run_from_row(db, row), load_spec(row["spec"]))
+            return Claimed(read.run_from_row(db, row), spec)
     return None
 
 
@@ -227,17 +275,66 @@ def settle(
 ) -> None:
     """Store a run's outcome and what tracking last saw of it, as one.
 
-    A run ends no earlier than it started, also when the clock was set back in between.
+    A run ends no earlier than it started, also when the clock was set back in between. The runs
+    that waited for it are told in the same transaction: they may go, or end themselves.
     """
     with db.transaction():
         if observed:
             observe(db, run_id, observed)
-        message = str(changes.get("cause") or "")
-        values = {"ended_at": now(), "progress": "", **changes}
-        started = db.one("SELECT started_at FROM runs WHERE id = ?", (run_id,))
-        if started and started[0]:
-            values["ended_at"] = max(values["ended_at"], started[0])
-        transition(db, run_id, state, to, owner=owner, actor=actor, message=message, changes=values)
+        _settle_one(db, run_id, state, to, owner=owner, actor=actor, changes=changes)
+        ended = [(run_id, to)]
+        while ended:
+            for dependant, cause in dependencies.told_of_end(db, *ended.pop()):
+                _end_dependant(db, dependant, cause, actor)
+                ended.append((dependant, RunState.STOPPED))
+
+
+def requeue(
+    db: Database,
+    run_id: str,
+    state: RunState,
+    *,
+    owner: str,
+    message: str,
+    attempt: int,
+    through: RunState | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Put a run that an agent has back into its place in the queue.
+
+    Args:
+        db: The store.
+        run_id: The run.
+        state: The state it is in.
+        owner: The agent that has it.
+        message: Why, for the event.
+        attempt: The number of its next attempt; the present one where nothing of it has started.
+        through: How the present attempt ended, where that is told: ``preempted``, ``failed``...
+        changes: Columns that change with it.
+    """
+    back = {
+        "owner": None,
+        "claimed_at": None,
+        "started_at": None,
+        "attempt": attempt,
+        "progress": "",
+        "gpus": "[]",
+        "tracked": False,
+        **(changes or {}),
+    }
+    with db.transaction():
+        if through is not None:
+            transition(db, run_id, state, through, owner=owner, actor=owner, message=message)
+        transition(
+            db,
+            run_id,
+            through or state,
+            RunState.QUEUED,
+            owner=owner,
+            actor=owner,
+            message=f"attempt {attempt} waits in its old place" if through else message,
+            changes=back,
+        )
 
 
 def observe(db: Database, run_id: str, values: Mapping[str, Any]) -> None:
@@ -296,45 +393,6 @@ def request_stop(db: Database, run_id: str, mode: StopMode, *, actor: str = "use
         return run.state
 
 
-def hold(db: Database, run_id: str, *, actor: str = "user") -> None:
-    """Have a queued run passed over; it keeps its place."""
-    _waiting_to(db, run_id, RunState.QUEUED, RunState.HELD, actor, "a queued run")
-
-
-def release(db: Database, run_id: str, *, actor: str = "user") -> None:
-    """Let a held run be taken again, in its old place."""
-    _waiting_to(db, run_id, RunState.HELD, RunState.QUEUED, actor, "a held run")
-
-
-def move_to_front(db: Database, run_id: str, *, actor: str = "user") -> None:
-    """Give a waiting run the first place of its queue."""
-    with db.transaction():
-        _require_waiting(db, run_id)
-        db.execute(
-            "UPDATE runs SET place = (SELECT min(place) - 1 FROM runs r WHERE r.queue_id ="
-            " runs.queue_id AND r.state IN ('queued', 'held')) WHERE id = ?",
-            (run_id,),
-        )
-        add_event(db, "moved to the front", actor=actor, run_id=run_id)
-
-
-def edit_waiting(
-    db: Database, run_id: str, changes: Mapping[str, Any], *, actor: str = "user"
-) -> None:
-    """Change a run that has not been claimed."""
-    if unknown := set(changes) - _EDITABLE:
-        raise ValueError(f"a waiting run has no editable {unknown}")
-    stored = {
-        k: dump_spec(v) if isinstance(v, RunSpec) else json.dumps(v) if k in _JSON else v
-        for k, v in changes.items()
-    }
-    with db.transaction():
-        _require_waiting(db, run_id)
-        for column, value in stored.items():
-            db.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (value, run_id))
-        add_event(db, f"edited: {', '.join(sorted(changes))}", actor=actor, run_id=run_id)
-
-
 def annotate(db: Database, run_id: str, *, tags: Sequence[str] | None, note: str | None) -> None:
     """Set a run's tags, its note, or both; None leaves one as it is."""
     if tags is not None:
@@ -356,6 +414,7 @@ def delete(db: Database, run_id: str) -> None:
                 "RUN", f"{run_id} is {run.state}", allowed="a run that has ended; stop it first"
             )
         db.execute("DELETE FROM events WHERE run_id = ?", (run_id,))
+        db.execute("DELETE FROM dependencies WHERE run_id = ?", (run_id,))
         db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 
 
@@ -366,9 +425,6 @@ def add_event(
     db.execute(_EVENT, (now(), run_id, run_id, None, phase, actor, message))
 
 
-_JSON = frozenset({"config", "tags"})
-
-
 def new_id() -> str:
     """Return a run id: 8 of a-z and 0-9, as W&B's, beginning with a letter."""
     # A leading letter keeps an id from looking like a number to YAML and to shells' completion.
@@ -377,10 +433,52 @@ def new_id() -> str:
     return first + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in random[1:])
 
 
+def _settle_one(
+    db: Database,
+    run_id: str,
+    state: RunState,
+    to: RunState,
+    *,
+    owner: str | None,
+    actor: str,
+    changes: Mapping[str, Any],
+) -> None:
+    message = str(changes.get("cause") or "")
+    values = {"ended_at": now(), "progress": "", "blocked": "", **changes}
+    started = db.one("SELECT started_at FROM runs WHERE id = ?", (run_id,))
+    if started and started[0]:
+        values["ended_at"] = max(values["ended_at"], started[0])
+    transition(db, run_id, state, to, owner=owner, actor=actor, message=message, changes=values)
+
+
+def _end_dependant(db: Database, run_id: str, cause: str, actor: str) -> None:
+    # Not above: what only an end needs is not for `launch` to load.
+    from launch_tui.domain.failure import FailureKind
+
+    run = read.run(db, run_id)
+    if run.state not in WAITING:
+        return
+    changes = {
+        "cause": cause,
+        "next_step": f"rerun what it waits for, then rerun {run_id}",
+        "failure": FailureKind.DEPENDENCY,
+    }
+    _settle_one(
+        db, run_id, run.state, RunState.STOPPED, owner=run.agent, actor=actor, changes=changes
+    )
+
+
+def _tell_blocked(db: Database, head: Row, lacking: Lacking) -> None:
+    told = f"{lacking.kind}: {lacking.text}"
+    if head["blocked"] != told:
+        db.execute("UPDATE runs SET blocked = ? WHERE id = ?", (told, head["id"]))
+
+
 def _enqueue_one(db: Database, new: NewRun, actor: str) -> Enqueued:
     queue = db.one(
-        "SELECT q.id, coalesce((SELECT c.runs FROM queue_counts c WHERE c.queue_id = q.id"
-        " AND c.state = 'queued'), 0) AS queued FROM queues q WHERE q.name = ?",
+        "SELECT q.id, q.prioritized, coalesce((SELECT c.runs FROM queue_counts c"
+        " WHERE c.queue_id = q.id AND c.state = 'queued'), 0) AS queued"
+        " FROM queues q WHERE q.name = ?",
         (new.queue,),
     )
     if queue is None:
@@ -390,6 +488,8 @@ def _enqueue_one(db: Database, new: NewRun, actor: str) -> Enqueued:
         run_id = new_id()
     state = RunState.HELD if new.held else RunState.QUEUED
     created = now()
+    rank = Priority(new.priority).rank if queue["prioritized"] else Priority.MEDIUM.rank
+    later = new.not_before is not None and new.not_before > created
     values = (
         run_id,
         new.name,
@@ -400,14 +500,23 @@ def _enqueue_one(db: Database, new: NewRun, actor: str) -> Enqueued:
         state,
         json.dumps(dict(new.config)),
         new.priority,
+        rank,
         json.dumps(list(new.tags)),
         new.note,
         dump_spec(new.spec),
         created,
+        new.not_before,
+        WAITS_FOR_TIME if later else 0,
+        new.group,
     )
-    db.execute(_ENQUEUE, values)
-    db.execute(_EVENT, (created, run_id, run_id, state, None, actor, f"enqueued on {new.queue}"))
     position = queue["queued"] + 1
+    if queue["prioritized"]:
+        ahead = db.one(_AHEAD_OF_LEVEL, (queue["id"], rank))
+        position = (ahead[0] if ahead else 0) + 1
+    db.execute(_ENQUEUE, values)
+    if new.after:
+        dependencies.replace(db, run_id, new.after)
+    db.execute(_EVENT, (created, run_id, run_id, state, None, actor, f"enqueued on {new.queue}"))
     return Enqueued(id=run_id, queue=new.queue, position=position, job=new.job, version=new.version)
 
 
@@ -422,21 +531,3 @@ def _in_turn(db: Database, queues: Sequence[str] | None, after: str) -> list[tup
         row = db.one("SELECT id FROM queues WHERE name = ?", (after,))
         last = int(row["id"]) if row else 0
     return [c for c in candidates if c[0] > last] + [c for c in candidates if c[0] <= last]
-
-
-def _waiting_to(
-    db: Database, run_id: str, state: RunState, to: RunState, actor: str, allowed: str
-) -> None:
-    with db.transaction():
-        run = read.run(db, run_id)
-        if run.state is to:
-            return
-        if run.state is not state:
-            raise UsageError("RUN", f"{run_id} is {run.state}", allowed=allowed)
-        transition(db, run_id, state, to, owner=None, actor=actor)
-
-
-def _require_waiting(db: Database, run_id: str) -> None:
-    run = read.run(db, run_id)
-    if run.state not in WAITING:
-        raise UsageError("RUN", f"{run_id} is {run.state}", allowed="a run that still waits")

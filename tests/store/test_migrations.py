@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from launch_tui.domain.run import RunState
-from launch_tui.store import agents, jobs, queues, read, write
+from launch_tui.store import agents, jobs, queues, read, waiting, write
 from launch_tui.store.database import APPLICATION_ID, SCHEMA_VERSION, Database
 from launch_tui.store.paths import Home
 from launch_tui.store.read import RunQuery
@@ -72,7 +72,7 @@ def test_a_kept_store_goes_on(kept):
         assert [c.run.name for c in taken] == ["running", "claimed"]
         assert write.claim(db, "next", queues=None).run.name == "queued"
         first = read.runs(db, RunQuery(states=(RunState.HELD,)), limit=1)[0]
-        write.release(db, first.id)
+        waiting.release(db, first.id)
         assert write.claim(db, "next", queues=None).run.id == first.id
 
 

@@ -15,7 +15,7 @@ from launch_tui.domain.queue import Queue, Resource
 from launch_tui.domain.run import ACTIVE, ENDED, WAITING, BadTransition, RunState, StopMode
 from launch_tui.domain.spec import RunSpec
 from launch_tui.errors import NotFound, Stale, UsageError
-from launch_tui.store import queues, read, write
+from launch_tui.store import queues, read, waiting, write
 from launch_tui.store.database import Database
 from launch_tui.store.paths import Home
 from launch_tui.store.read import RunQuery
@@ -108,24 +108,24 @@ def test_an_agent_takes_from_its_own_queues_only(db, queue, new_run):
 
 def test_a_held_run_is_passed_over_and_keeps_its_place(db, queue, new_run):
     first, second, third = (e.id for e in write.enqueue(db, [new_run() for _ in range(3)]))
-    write.hold(db, first)
-    write.hold(db, first)
+    waiting.hold(db, first)
+    waiting.hold(db, first)
     assert claimed_ids(db, 1) == [second]
-    write.release(db, first)
+    waiting.release(db, first)
     assert claimed_ids(db) == [first, third]
 
 
 def test_a_run_moved_to_the_front_is_next(db, queue, new_run):
     ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(4)])]
-    write.move_to_front(db, ids[2])
-    write.move_to_front(db, ids[3])
+    waiting.move_to_front(db, ids[2])
+    waiting.move_to_front(db, ids[3])
     assert read.ahead(db, ids[0]) == 2
     assert claimed_ids(db) == [ids[3], ids[2], ids[0], ids[1]]
 
 
 def test_what_comes_after_a_move_to_the_front_still_comes_last(db, queue, new_run):
     ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(2)])]
-    write.move_to_front(db, ids[1])
+    waiting.move_to_front(db, ids[1])
     ids += [e.id for e in write.enqueue(db, [new_run()])]
     assert claimed_ids(db) == [ids[1], ids[0], ids[2]]
 
@@ -134,10 +134,10 @@ def test_only_a_waiting_run_can_be_held_released_moved_or_edited(db, queue, new_
     run_id = write.enqueue(db, [new_run()])[0].id
     claimed_ids(db)
     for act in (
-        lambda: write.hold(db, run_id),
-        lambda: write.release(db, run_id),
-        lambda: write.move_to_front(db, run_id),
-        lambda: write.edit_waiting(db, run_id, {"name": "other"}),
+        lambda: waiting.hold(db, run_id),
+        lambda: waiting.release(db, run_id),
+        lambda: waiting.move_to_front(db, run_id),
+        lambda: waiting.edit_waiting(db, run_id, {"name": "other"}),
     ):
         with pytest.raises(UsageError, match=run_id):
             act()
@@ -268,12 +268,12 @@ def test_only_a_run_that_has_ended_can_be_deleted(db, queue, new_run):
 
 def test_edits_and_notes(db, queue, new_run):
     run_id = write.enqueue(db, [new_run()])[0].id
-    write.edit_waiting(db, run_id, {"name": "b", "config": {"x": 1}, "tags": ["t"]})
+    waiting.edit_waiting(db, run_id, {"name": "b", "config": {"x": 1}, "tags": ["t"]})
     write.annotate(db, run_id, tags=None, note="kept")
     run = read.run(db, run_id)
     assert (run.name, run.config, run.tags, run.note) == ("b", {"x": 1}, ("t",), "kept")
     with pytest.raises(ValueError, match="state"):
-        write.edit_waiting(db, run_id, {"state": "finished"})
+        waiting.edit_waiting(db, run_id, {"state": "finished"})
 
 
 def test_references(db, queue, new_run):
@@ -379,15 +379,15 @@ class Model:
         assert (claimed.run.id if claimed else None) == expected
 
     def hold(self, run_id, line, state):
-        self.either(lambda: write.hold(self.db, run_id), state in WAITING)
+        self.either(lambda: waiting.hold(self.db, run_id), state in WAITING)
 
     def release(self, run_id, line, state):
-        self.either(lambda: write.release(self.db, run_id), state in WAITING)
+        self.either(lambda: waiting.release(self.db, run_id), state in WAITING)
 
     def front(self, run_id, line, state):
-        waiting = state in WAITING
-        self.either(lambda: write.move_to_front(self.db, run_id), waiting)
-        if waiting:
+        allowed = state in WAITING
+        self.either(lambda: waiting.move_to_front(self.db, run_id), allowed)
+        if allowed:
             # Runs that an agent has come back to where they were, behind or before.
             line.remove(run_id)
             first = next((n for n, i in enumerate(line) if self.state(i) in WAITING), None)
