@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from launch_tui.agent.report import AgentEvent
     from launch_tui.store.paths import Home
@@ -19,19 +20,28 @@ def run_headless(
     *,
     queues: Sequence[str] | None = None,
     max_jobs: int | None = None,
+    config: Path | None = None,
     report: Callable[[AgentEvent], None],
 ) -> int:
     """Run an agent in this process until it is asked to leave.
 
     Args:
         home: The data directory.
-        queues: The queues to serve; None for all, also those made later.
-        max_jobs: How many runs at once; None for no limit.
+        queues: The queues to serve, whatever the settings say; None leaves it to them.
+        max_jobs: How many runs at once, -1 for no limit; None leaves it to the settings.
+        config: The file of its settings; None for ``agent.yaml`` in the data directory, if it is
+            there.
         report: Called with each thing that happens, on the agent's loop.
 
     Returns:
         The exit status.
+
+    Raises:
+        UsageError: When the settings cannot be read or are wrong.
     """
+    from launch_tui.agent.config_file import ConfigFile
     from launch_tui.agent.headless import run
 
-    return run(home, queues=queues, max_jobs=max_jobs, report=report)
+    chosen = None if queues is None else tuple(queues)
+    settings = ConfigFile.of(home, config, queues=chosen, max_jobs=max_jobs)
+    return run(home, settings, report=report)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from launch_tui.agent.config import AgentConfig
 from launch_tui.agent.report import AgentEvent
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Context:
     """An agent's name, its connection to the store, and what it acts with.
 
     ``tracking`` has one thread, because a metrics database belongs to the thread that opened it;
-    ``sourcing`` has several, so that a slow clone holds nobody else up.
+    ``sourcing`` has several, so that a slow clone holds nobody else up. ``config`` returns the
+    settings that hold now: they may change while runs go on.
     """
 
     agent: str
@@ -34,6 +36,7 @@ class Context:
     targets: Mapping[str, Target]
     builder: Builder
     tell: Callable[[AgentEvent], None]
+    config: Callable[[], AgentConfig] = AgentConfig
     tracking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "tracking"))
     sourcing: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(SOURCE_THREADS, "sourcing")

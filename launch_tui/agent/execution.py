@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from launch_tui import faults
 from launch_tui.agent.environment import variables_of
 from launch_tui.agent.outcome import Outcome, judge
+from launch_tui.agent.secure_mode import check_secure
 from launch_tui.agent.sourcing import bring_source
 from launch_tui.agent.watching import Tracking, learn_schemas
 from launch_tui.domain.attempt import Attempt, Ended, EndKind, Running
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from launch_tui.targets import Target
     from launch_tui.tracking.offline import Progress
 
-GRACE_S = 15.0
-"""Between SIGINT, SIGTERM and SIGKILL when a run is stopped: wandb writes everything meanwhile."""
 RETRY_S = 1.0
 """How often a write is tried again while the disk is full or the store is locked."""
 WAITED_FOR = (DiskFull, StoreBusy)
@@ -97,6 +96,8 @@ class Execution:
         await self._guarded(self._from_where_it_is())
 
     async def _from_source(self) -> None:
+        if self._context.config().secure_mode:
+            check_secure(self._context.db, self.run, self._spec)
         source = await self._interruptible(self._bring_source())
         interpreter = await self._interruptible(self._build(source))
         handle = await self._start(source, interpreter)
@@ -198,6 +199,8 @@ class Execution:
         home = self._context.db.home
         config = read.given_config(self._context.db, self.run.id)
         variables = variables_of(self.run, self._spec, interpreter, home, config)
+        if not self._spec.entity and (entity := self._context.config().entity):
+            variables.setdefault("WANDB_ENTITY", entity)
         command = interpreter.command(self._spec.command)
         attempt = self._attempt(source, command, variables)
         await self._target.prepare(attempt)
@@ -282,7 +285,8 @@ class Execution:
 
     async def _stop_gracefully(self, handle: object) -> None:
         """Stop with grace; a second, impatient request ends the grace."""
-        stopping = asyncio.ensure_future(self._target.stop(handle, GRACE_S))
+        grace = self._context.config().stopped_run_timeout
+        stopping = asyncio.ensure_future(self._target.stop(handle, grace))
         hurry = asyncio.ensure_future(self._hurry.wait())
         try:
             await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)

@@ -10,32 +10,33 @@ from typing import TYPE_CHECKING
 from launch_tui.agent.loop import Agent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+    from launch_tui.agent.config_file import ConfigFile
     from launch_tui.agent.report import AgentEvent
     from launch_tui.store.paths import Home
 
 
-def run(
-    home: Home,
-    *,
-    queues: Sequence[str] | None,
-    max_jobs: int | None,
-    report: Callable[[AgentEvent], None],
-) -> int:
-    """Run an agent until SIGTERM, SIGINT, ``agent stop`` or the end of a drain."""
-    asyncio.run(_run(home, queues=queues, max_jobs=max_jobs, report=report))
+def run(home: Home, settings: ConfigFile, *, report: Callable[[AgentEvent], None]) -> int:
+    """Run an agent until SIGTERM, SIGINT, ``agent stop`` or the end of a drain.
+
+    Args:
+        home: The data directory.
+        settings: Its settings, which are followed.
+        report: Called with each thing that happens, on the agent's loop.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UsageError: When the settings cannot be read or are wrong.
+    """
+    asyncio.run(_run(home, settings, report=report))
     return 0
 
 
-async def _run(
-    home: Home,
-    *,
-    queues: Sequence[str] | None,
-    max_jobs: int | None,
-    report: Callable[[AgentEvent], None],
-) -> None:
-    agent = Agent(home, queues=queues, max_jobs=max_jobs, report=report)
+async def _run(home: Home, settings: ConfigFile, *, report: Callable[[AgentEvent], None]) -> None:
+    agent = Agent(home, config=settings.load(), config_file=settings, report=report)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.leave)

@@ -14,6 +14,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from launch_tui import faults
+from launch_tui.agent.config import AgentConfig
 from launch_tui.agent.context import Context
 from launch_tui.agent.execution import RETRY_S, WAITED_FOR, Execution
 from launch_tui.agent.wake import StoreChanges
@@ -24,9 +25,11 @@ from launch_tui.store.database import Database
 from launch_tui.store.write import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+    from launch_tui.agent.config_file import ConfigFile
     from launch_tui.agent.report import AgentEvent
+    from launch_tui.errors import UsageError
     from launch_tui.store.paths import Home
     from launch_tui.store.write import Claimed
 
@@ -39,8 +42,8 @@ class Agent:
 
     Args:
         home: The data directory.
-        queues: The queues to serve; None for all.
-        max_jobs: How many runs at once; None for no limit.
+        config: Its settings.
+        config_file: Where they are from, to follow it; None to keep them.
         report: Called with each thing that happens.
     """
 
@@ -48,13 +51,13 @@ class Agent:
         self,
         home: Home,
         *,
-        queues: Sequence[str] | None = None,
-        max_jobs: int | None = None,
+        config: AgentConfig | None = None,
+        config_file: ConfigFile | None = None,
         report: Callable[[AgentEvent], None],
     ) -> None:
         self._home = home
-        self._queues = None if queues is None else tuple(queues)
-        self._max_jobs = max_jobs
+        self._config = config or AgentConfig()
+        self._config_file = config_file
         self._report = report
         self._executions: dict[str, Execution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,6 +66,8 @@ class Agent:
         self._leave = asyncio.Event()
         self._retry: asyncio.TimerHandle | None = None
         self._said = ""
+        self._config_problem = ""
+        self._config_is_told = self._config.path is None
 
     def leave(self) -> None:
         """Stop claiming and leave at once; runs go on and the next agent adopts them."""
@@ -75,6 +80,11 @@ class Agent:
             agents.set_state(self._context.db, self._context.agent, "draining")
             self._context.report(f"draining: {len(self._executions)} runs to wait for")
         self._leave_if_drained()
+
+    def apply(self, config: AgentConfig) -> None:
+        """Work by other settings from now on; runs that are there already go on."""
+        self._take_config(config)
+        self._look()
 
     async def run(self) -> None:
         """Work until asked to leave."""
@@ -103,13 +113,16 @@ class Agent:
 
     async def _register(self) -> bool:
         """Say that this is the agent here; False when asked to leave before that could be said."""
+        # It may have stood by for days.
+        if self._config_file is not None and (found := self._config_file.look()) is not None:
+            self._take_config(found)
         while not self._leave.is_set():
             try:
                 agents.register(
                     self._context.db,
                     self._context.agent,
-                    queues=self._queues,
-                    max_jobs=self._max_jobs,
+                    queues=self._config.queues,
+                    max_jobs=self._config.max_jobs,
                 )
             except WAITED_FOR as error:
                 self._say_once(f"waits: {error.cause}")
@@ -128,8 +141,10 @@ class Agent:
             listening = [
                 asyncio.create_task(changes.watch()),
                 asyncio.create_task(self._hear(changes)),
+                asyncio.create_task(self._follow_config()),
             ]
             self._context.report(self._greeting())
+            self._say_notes()
             await self._take_over()
             self._look()
             await self._leave.wait()
@@ -159,9 +174,43 @@ class Agent:
         async for _ in changes:
             self._look()
 
+    async def _follow_config(self) -> None:
+        """Apply what changes in the settings' file; broken settings change nothing."""
+        if self._config_file is None:
+            return
+        async with contextlib.aclosing(self._config_file.changes()) as changes:
+            async for found in changes:
+                self._take_config(found)
+                self._look()
+
+    def _take_config(self, found: AgentConfig | UsageError) -> None:
+        self._config_is_told = False
+        if isinstance(found, AgentConfig):
+            self._config, self._config_problem = found, ""
+            self._context.report(f"settings of {found.path}: {found.described()}")
+            self._say_notes()
+        else:
+            self._config_problem = str(found)
+            self._context.report(f"the settings stay as they are: {found}")
+
+    def _tell_config(self) -> None:
+        """Write the settings down for whoever asks what the agent does."""
+        agents.configure(
+            self._context.db,
+            self._context.agent,
+            queues=self._config.queues,
+            max_jobs=self._config.max_jobs,
+            config=None if self._config.path is None else str(self._config.path),
+            problem=self._config_problem,
+            notes=self._config.notes,
+        )
+        self._config_is_told = True
+
     def _look(self) -> None:
         """Do what the store asks for now; what cannot be done now is tried again."""
         try:
+            if not self._config_is_told:
+                self._tell_config()
             self._obey()
             self._claim_more()
             # Last, for a run that was claimed just now may have been asked to stop before its
@@ -198,12 +247,13 @@ class Agent:
         return write.claim(
             self._context.db,
             self._context.agent,
-            queues=self._queues,
+            queues=self._config.queues,
             after=self._last_queue,
         )
 
     def _has_room(self) -> bool:
-        return self._max_jobs is None or len(self._executions) < self._max_jobs
+        limit = self._config.max_jobs
+        return limit is None or len(self._executions) < limit
 
     def _begin(self, execution: Execution, *, taken_up: bool = False) -> None:
         run = execution.run
@@ -243,9 +293,14 @@ class Agent:
             self._said = text
             self._context.report(text)
 
+    def _say_notes(self) -> None:
+        for note in self._config.notes:
+            self._context.report(f"{self._config.path}: {note}")
+
     def _greeting(self) -> str:
-        served = "all queues" if self._queues is None else "queues " + ", ".join(self._queues)
-        limit = "no limit" if self._max_jobs is None else f"at most {self._max_jobs} jobs"
+        queues, max_jobs = self._config.queues, self._config.max_jobs
+        served = "all queues" if queues is None else "queues " + ", ".join(queues)
+        limit = "no limit" if max_jobs is None else f"at most {max_jobs} jobs"
         return f"agent {os.getpid()} serves {served} of {self._home.root} ({limit})"
 
     def _make_context(self, db: Database) -> Context:
@@ -259,4 +314,5 @@ class Agent:
             targets={target.resource: target},
             builder=VenvBuilder(self._home.environments),
             tell=self._report,
+            config=lambda: self._config,
         )

@@ -9,10 +9,11 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
+from launch_tui.agent.config_file import ConfigFile
 from launch_tui.agent.loop import Agent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from launch_tui.agent.report import AgentEvent
     from launch_tui.store.paths import Home
@@ -25,11 +26,8 @@ class AgentThread:
         self,
         home: Home,
         *,
-        queues: Sequence[str] | None = None,
-        max_jobs: int | None = None,
         report: Callable[[AgentEvent], None],
     ) -> None:
-        self._arguments = {"queues": queues, "max_jobs": max_jobs}
         self._home = home
         self._report = report
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -66,6 +64,9 @@ class AgentThread:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._agent = Agent(self._home, report=self._report, **self._arguments)  # type: ignore[arg-type]
+        settings = ConfigFile.of(self._home, None)
+        self._agent = Agent(
+            self._home, config=settings.load(), config_file=settings, report=self._report
+        )
         self._ready.set()
         await self._agent.run()

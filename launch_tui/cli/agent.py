@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.output import line, pairs, print_json, say, to_json
@@ -15,33 +16,33 @@ if TYPE_CHECKING:
 
     from launch_tui.agent.report import AgentEvent
     from launch_tui.cli.parsing import Arguments
-
-UNLIMITED = -1
-"""What W&B's ``--max-jobs`` takes for no limit."""
+    from launch_tui.store.agents import AgentStatus
 
 _STYLES = {"finished": "green", "failed": "red", "lost": "red", "stopped": "yellow"}
 
 
 def run(arguments: Arguments) -> int:
     """Run an agent in this process, one line per event."""
+    from launch_tui.agent.config import UNLIMITED
+    from launch_tui.agent.config_file import ConfigFile
+    from launch_tui.agent.headless import run as run_headless
+
     limit = arguments.number("max_jobs")
     if limit is not None and limit < 1 and limit != UNLIMITED:
         raise UsageError("-j", f"{limit} is no number of jobs", allowed="1 or more, -1: no limit")
     queues = arguments.many("queue") or None
+    file = arguments.text("config")
     with arguments.open() as sdk:
         home = sdk.home
+        settings = ConfigFile.of(
+            home, Path(file).expanduser() if file else None, queues=queues, max_jobs=limit
+        )
+        served = settings.load().queues
         known = {queue.name for queue in sdk.queues.list()}
-    for name in queues or ():
+    for name in served or ():
         if name not in known:
             say(f"note: there is no queue {name!r} yet; it is served once it exists")
-    from launch_tui.agent import run_headless
-
-    return run_headless(
-        home,
-        queues=queues,
-        max_jobs=None if limit == UNLIMITED else limit,
-        report=_printer(json=arguments.json),
-    )
+    return run_headless(home, settings, report=_printer(json=arguments.json))
 
 
 def status(arguments: Arguments) -> int:
@@ -52,8 +53,10 @@ def status(arguments: Arguments) -> int:
     if arguments.json:
         values: dict[str, Any] = {"running": running, "pid": None, "host": None, "since": None}
         values |= {"queues": None, "max_jobs": None, "runs": []}
+        values |= {"config": None, "problem": None, "notes": []}
         if found is not None and running:
             values |= {key: getattr(found, key) for key in values}
+        values["config"], values["problem"] = values["config"] or None, values["problem"] or None
         print_json(values)
         return 0
     if found is None or not running:
@@ -66,9 +69,22 @@ def status(arguments: Arguments) -> int:
             "queues": "all" if found.queues is None else ", ".join(found.queues),
             "max jobs": "no limit" if found.max_jobs is None else str(found.max_jobs),
             "runs": ", ".join(found.runs) or "none",
+            **_settings(found),
         }
     )
     return 0
+
+
+def _settings(found: AgentStatus) -> dict[str, str]:
+    """Return what is to be said of the file of the agent's settings."""
+    if not (found.config or found.problem):
+        return {}
+    said = {"settings": found.config or "the defaults: no file has been right yet"}
+    if found.problem:
+        said["problem"] = f"{found.problem}; the settings stay as they were"
+    if found.notes:
+        said["note"] = "; ".join(found.notes)
+    return said
 
 
 def drain(arguments: Arguments) -> int:

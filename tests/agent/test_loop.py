@@ -3,13 +3,15 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
+from launch_tui.agent.config import AgentConfig
 from launch_tui.agent.loop import Agent
 from launch_tui.store.paths import Home
 
 
 async def test_a_run_given_back_and_claimed_again_is_still_counted(private_home, monkeypatch):
     """Else the agent would run more than ``max_jobs``, and pass no stop on to it."""
-    agent = Agent(Home(private_home), max_jobs=1, report=lambda event: None)
+    one = AgentConfig(max_jobs=1)
+    agent = Agent(Home(private_home), config=one, report=lambda event: None)
     monkeypatch.setattr(agent, "_look", lambda: None)
     ended = asyncio.Event()
 
