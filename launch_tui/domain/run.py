@@ -68,6 +68,9 @@ ENDED = frozenset(
     }
 )
 
+BAD_ENDS = frozenset({RunState.FAILED, RunState.LOST, RunState.PREEMPTED})
+"""Ends that nobody asked for."""
+
 _FROM_ANY = frozenset({RunState.FAILED, RunState.STOPPED, RunState.PREEMPTED, RunState.LOST})
 
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING
 from launch_tui.sdk.agents import Agents
 from launch_tui.sdk.drafts import Drafts
 from launch_tui.sdk.jobs import Jobs
-from launch_tui.sdk.launching import Launcher, LaunchRequest, Plan
+from launch_tui.sdk.launching import Launcher
+from launch_tui.sdk.plan import Plan
 from launch_tui.sdk.queues import Queues
+from launch_tui.sdk.request import LaunchRequest
 from launch_tui.store.database import Database
 from launch_tui.store.paths import Home, default_home
 
@@ -58,7 +60,7 @@ class Launch:
         # A launch makes a run and never looks at one: what it does not import, it does not pay.
         from launch_tui.sdk.runs import Runs
 
-        return Runs(self.db)
+        return Runs(self.db, self._launcher.edit)
 
     def plan(self, request: LaunchRequest) -> Plan:
         """Say exactly what ``launch`` would do, and do nothing."""
@@ -79,6 +81,17 @@ class Launch:
     def rerun(self, reference: str, changes: LaunchRequest | None = None) -> Enqueued:
         """Enqueue a run again with the same pinned source, and the changes that are given."""
         return self._launcher.rerun(self.runs.get(reference), changes)
+
+    def rerun_group(
+        self, group: str, changes: LaunchRequest | None = None, *, failed_only: bool = False
+    ) -> list[Enqueued]:
+        """Enqueue the runs of a group again as a new group, all of them or those that ended badly.
+
+        Raises:
+            NotFound: When no run has that group.
+            UsageError: When none of them ended badly.
+        """
+        return self._launcher.rerun_group(self.runs.group(group, bad_only=failed_only), changes)
 
     @property
     def warnings(self) -> tuple[str, ...]:

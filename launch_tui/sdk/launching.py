@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.environment import capture, check_variable, looks_secret
+from launch_tui.domain.environment import capture, check_variable
 from launch_tui.domain.job import CodeSource, GitSource, JobKind, JobVersion, VenvMode, safe_name
 from launch_tui.domain.queue import DEFAULT_QUEUE, Queue, Resource
+from launch_tui.domain.run import check_priority
 from launch_tui.domain.spec import RunSpec
-from launch_tui.domain.words import merge, write_value
+from launch_tui.domain.words import merge
 from launch_tui.errors import NotAvailable, UsageError
 from launch_tui.sdk.jobs import JobRequest, current_interpreter, resolve_environment
-from launch_tui.store import queues, read, write
+from launch_tui.sdk.request import LaunchRequest, command_of
+from launch_tui.sdk.resources import own_resources, resolve_resources
+from launch_tui.store import queues, read, waiting, write
+from launch_tui.store.clock import iso
 from launch_tui.store.write import Enqueued, NewRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from launch_tui.domain.dependency import Dependency
     from launch_tui.domain.job import Environment
     from launch_tui.domain.run import Run
     from launch_tui.sdk.jobs import Jobs
+    from launch_tui.sdk.plan import Plan
     from launch_tui.sdk.queues import Queues
     from launch_tui.store.database import Database
 
@@ -32,76 +36,17 @@ IN_PLACE = "in-place"
 """The version shown for a run without a snapshot."""
 
 _AVAILABLE = frozenset({Resource.LOCAL_PROCESS})
-_MASK = "••••"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaunchRequest:
-    """What a person asks to be run. Empty fields mean the job's or queue's own.
-
-    ``job`` is a reference; ``in_place`` a folder to run in without a snapshot (then ``job`` is not
-    needed and ``entry_point`` is). ``config`` reaches ``wandb.config``. ``setenv`` are values;
-    ``pass_env`` and ``secrets`` are names, resolved by the agent at start. ``from_here`` says that
-    the job is the folder one stands in: an environment of the mode ``current`` is then the one in
-    use now, not the one that was in use when the job was made.
-
-    ``resource_args`` overrides the queue's resource configuration key by key, ``template_variables``
-    fills its holes (values, or text to be read by the variable's type). ``after`` are runs to wait
-    for, ``RUN[:ok|failed|any]``. ``begin`` is the earliest start: ISO time, ``HH:MM``, or ``+2h``.
-    ``retries`` tries a failure of one of the kinds ``retry_on`` again, after ``backoff`` seconds,
-    doubled each time. ``params`` makes one run for each combination of its values, as one group.
-    In a rerun None and empty leave what the run had.
-    """
-
-    job: str = ""
-    queue: str = DEFAULT_QUEUE
-    config: Mapping[str, Any] = field(default_factory=dict)
-    entry_point: str | Sequence[str] | None = None
-    in_place: str = ""
-    name: str = ""
-    project: str = ""
-    entity: str = ""
-    tags: tuple[str, ...] = ()
-    note: str = ""
-    setenv: Mapping[str, str] = field(default_factory=dict)
-    pass_env: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
-    links: tuple[str, ...] = ()
-    from_here: bool = False
-    resource_args: Mapping[str, Any] = field(default_factory=dict)
-    template_variables: Mapping[str, Any] = field(default_factory=dict)
-    priority: str = ""
-    after: tuple[str, ...] = ()
-    begin: str = ""
-    retries: int | None = None
-    retry_on: tuple[str, ...] = ()
-    backoff: float | None = None
-    params: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Exactly what a launch would do. ``environment`` has the values of secrets masked."""
-
-    job: str
-    version: str
-    queue: str
-    resource: str
-    position: int
-    name: str
-    project: str
-    source: str
-    build: str
-    command: str
-    config: Mapping[str, Any]
-    environment: Mapping[str, str]
-    steps: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
+_DEFAULT_RETRY_ON = ("failed", "lost", "preempted")
+MAX_RETRIES = 100
+MAX_BACKOFF_S = 7 * 86400.0
+_PLAIN = frozenset({"name", "project", "config", "tags", "note"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    new: NewRun
+    """What one request comes to: one run, or one for each combination of its parameters."""
+
+    news: list[NewRun]
     queue: Queue
     warnings: tuple[str, ...]
 
@@ -120,26 +65,60 @@ class Launcher:
         known: dict[str, JobVersion] = {}
         resolved = [self._resolve(request, known, make=True) for request in requests]
         self.warnings = tuple(dict.fromkeys(w for r in resolved for w in r.warnings))
-        return write.enqueue(self._db, [r.new for r in resolved])
+        return write.enqueue(self._db, [new for r in resolved for new in r.news])
 
     def plan(self, request: LaunchRequest) -> Plan:
         """Say what ``launch`` would do."""
-        return _plan(self._resolve(request, {}, make=False))
+        return _told(self._resolve(request, {}, make=False))
 
     def plan_rerun(self, run: Run, changes: LaunchRequest | None) -> Plan:
         """Say what ``rerun`` would do."""
-        return _plan(self._again(run, changes or LaunchRequest(queue=""), make=False))
+        return _told(self._again(run, changes or LaunchRequest(queue=""), make=False))
 
     def rerun(self, run: Run, changes: LaunchRequest | None) -> Enqueued:
         """Enqueue a run again with its pinned source and the changes that are given."""
         resolved = self._again(run, changes or LaunchRequest(queue=""), make=True)
-        return write.enqueue(self._db, [resolved.new])[0]
+        return write.enqueue(self._db, resolved.news)[0]
+
+    def rerun_group(self, runs: Sequence[Run], changes: LaunchRequest | None) -> list[Enqueued]:
+        """Enqueue the runs of a group again, all or none, as a new group."""
+        changes = changes or LaunchRequest(queue="")
+        again = [self._again(run, changes, make=True).news[0] for run in runs]
+        group = new_group()
+        return write.enqueue(self._db, [replace(new, group=group) for new in again])
+
+    def edit(self, run: Run, changes: Mapping[str, Any]) -> None:
+        """Change a run that still waits; see ``Runs.edit``."""
+        spec = read.spec(self._db, run.id)
+        queue = queues.get(self._db, run.queue)
+        resources = {k: changes[k] for k in ("resource_args", "template_variables") if k in changes}
+        if resources:
+            own = own_resources(queue.resource, resources.get("resource_args", spec.resource_args))
+            values = resources.get("template_variables", spec.template_variables)
+            spec = replace(
+                spec,
+                resource_args=own,
+                template_variables=dict(values),
+                resources=resolve_resources(self._db.home, queue, own, values),
+            )
+        if "config" in changes:
+            self._check_config(run.job, run.version, changes["config"])
+        plain = {k: v for k, v in changes.items() if k in _PLAIN}
+        with self._db.transaction():
+            if plain or resources:
+                waiting.edit_waiting(self._db, run.id, {**plain, "spec": spec})
+            if (level := changes.get("priority", run.priority)) != run.priority:
+                waiting.set_priority(self._db, run.id, check_priority(level, field="priority"))
+            if "after" in changes:
+                waiting.set_dependencies(self._db, run.id, self._after(changes["after"]))
+            if "begin" in changes:
+                waiting.set_begin(self._db, run.id, _begin(changes["begin"]))
 
     def _again(self, run: Run, changes: LaunchRequest, *, make: bool) -> _Resolved:
         spec = read.spec(self._db, run.id)
         config = merge(read.given_config(self._db, run.id), changes.config)
         if changes.entry_point:
-            spec = replace(spec, command=_command(changes.entry_point))
+            spec = replace(spec, command=command_of(changes.entry_point))
         spec = replace(
             spec,
             entity=changes.entity or spec.entity,
@@ -149,6 +128,28 @@ class Launcher:
         )
         queue = self._queue(changes.queue or run.queue, make=make)
         self._check_config(run.job, run.version, config)
+        same_resource = queue.resource == run.resource
+        own = merge(
+            spec.resource_args if same_resource else {},
+            own_resources(queue.resource, changes.resource_args),
+        )
+        values = {
+            **(spec.template_variables if queue.name == run.queue else {}),
+            **changes.template_variables,
+        }
+        kept = LaunchRequest(
+            retries=spec.retries if changes.retries is None else changes.retries,
+            retry_on=changes.retry_on or spec.retry_on,
+            backoff=spec.backoff if changes.backoff is None else changes.backoff,
+        )
+        spec = replace(
+            spec,
+            resource_args=own,
+            template_variables=values,
+            resources=resolve_resources(self._db.home, queue, own, values),
+            **_retries(kept),
+        )
+        priority = changes.priority or (run.priority if queue.prioritized else "")
         new = NewRun(
             queue=queue.name,
             job=run.job,
@@ -159,8 +160,9 @@ class Launcher:
             config=config,
             tags=changes.tags or run.tags,
             note=changes.note or run.note,
+            **self._order(queue, replace(changes, priority=priority)),
         )
-        return _Resolved(new, queue, ())
+        return _Resolved([new], queue, ())
 
     def _resolve(
         self, request: LaunchRequest, known: dict[str, JobVersion], *, make: bool
@@ -175,6 +177,14 @@ class Launcher:
             job, warnings = self._job(request.job, known)
             name, version, spec = job.name, job.version, self._spec_of(job, request)
             self._check_config(name, version, request.config, job)
+        own = own_resources(queue.resource, request.resource_args)
+        spec = replace(
+            spec,
+            resource_args=own,
+            template_variables=dict(request.template_variables),
+            resources=resolve_resources(self._db.home, queue, own, request.template_variables),
+            **_retries(request),
+        )
         new = NewRun(
             queue=queue.name,
             job=name,
@@ -185,8 +195,46 @@ class Launcher:
             config=request.config,
             tags=request.tags,
             note=request.note,
+            **self._order(queue, request),
         )
-        return _Resolved(new, queue, warnings)
+        news = [new]
+        if request.params:
+            news = self._product(new, request.params, None if request.in_place else job)
+        return _Resolved(news, queue, warnings)
+
+    def _product(
+        self, new: NewRun, params: Mapping[str, Sequence[Any]], job: JobVersion | None
+    ) -> list[NewRun]:
+        """Return one run for each combination of the parameters' values, as one group."""
+        from launch_tui.domain.params import product
+
+        group = new_group()
+        news = []
+        for combination in product(params):
+            config = merge(new.config, combination)
+            if job is not None:
+                self._check_config(new.job, new.version, config, job)
+            news.append(replace(new, config=config, group=group))
+        return news
+
+    def _order(self, queue: Queue, request: LaunchRequest) -> dict[str, Any]:
+        """Return what decides when a run may start."""
+        order: dict[str, Any] = {}
+        if request.priority:
+            waiting.require_priorities(queue.prioritized, queue.name, field="-P")
+            order["priority"] = check_priority(request.priority)
+        if request.after:
+            order["after"] = self._after(request.after)
+        if request.begin:
+            order["not_before"] = _begin(request.begin)
+        return order
+
+    def _after(self, after: Sequence[str]) -> tuple[Dependency, ...]:
+        from launch_tui.domain.dependency import Dependency, parse_dependency
+
+        parsed = [parse_dependency(text) for text in after]
+        known = {d.run: read.resolve(self._db, d.run, field="--after") for d in parsed}
+        return tuple(Dependency(known[d.run], d.condition) for d in parsed)
 
     def _queue(self, name: str, *, make: bool) -> Queue:
         if not make and name == DEFAULT_QUEUE and queues.find(self._db, name) is None:
@@ -213,7 +261,7 @@ class Launcher:
         return job, warnings
 
     def _spec_of(self, job: JobVersion, request: LaunchRequest) -> RunSpec:
-        command = _command(request.entry_point) if request.entry_point else job.entry_point
+        command = command_of(request.entry_point) if request.entry_point else job.entry_point
         if not command:
             raise UsageError(
                 "-E",
@@ -244,7 +292,7 @@ class Launcher:
         spec = RunSpec(
             kind=JobKind.CODE,
             source=CodeSource(digest="", path=str(folder)),
-            command=_command(request.entry_point),
+            command=command_of(request.entry_point),
             environment=environment,
             in_place=str(folder),
             **_who_and_where(request),
@@ -273,89 +321,47 @@ class Launcher:
             check_config(job.inputs, config)
 
 
-def command_line(request: LaunchRequest) -> str:
-    """Return the shell command that launches the same thing."""
-    words = ["launch-tui", "launch"]
-    if request.job:
-        words.append(request.job)
-    words += ["-q", request.queue, *_flags(request)]
-    if request.in_place:
-        words.append("--in-place")
-    if request.entry_point:
-        command = _command(request.entry_point)
-        words += ["-E", shlex.join(command)] if request.job else ["--", *command]
-    return shlex.join(words)
+def new_group() -> str:
+    """Return an id for a group of runs; no run's id has a dash."""
+    return f"g-{write.new_id()[:6]}"
 
 
-def rerun_command_line(run_id: str, changes: LaunchRequest) -> str:
-    """Return the shell command that runs a run again with the same changes."""
-    words = ["launch-tui", "rerun", run_id]
-    words += [*(["-q", changes.queue] if changes.queue else []), *_flags(changes)]
-    if changes.entry_point:
-        words += ["-E", shlex.join(_command(changes.entry_point))]
-    return shlex.join(words)
+def _told(resolved: _Resolved) -> Plan:
+    from launch_tui.sdk.plan import plan_of
+
+    return plan_of(resolved.news, resolved.queue, resolved.warnings)
 
 
-def _flags(request: LaunchRequest) -> list[str]:
-    # What a key=value word would read as something else (a dot, a leading dash) goes by -c.
-    plain = all(
-        key and not key.startswith("-") and not set(key) & set(".=") for key in request.config
-    )
-    if plain:
-        words = [f"{key}={write_value(value)}" for key, value in request.config.items()]
-    else:
-        words = ["-c", json.dumps({"overrides": {"run_config": dict(request.config)}})]
-    for flag, value in (
-        ("--name", request.name),
-        ("-p", request.project),
-        ("-e", request.entity),
-        ("--note", request.note),
-    ):
-        if value:
-            words += [flag, value]
-    for flag, values in (
-        ("--tag", request.tags),
-        ("--setenv", [f"{k}={v}" for k, v in request.setenv.items()]),
-        ("--pass-env", request.pass_env),
-        ("--secret", request.secrets),
-        ("--link", request.links),
-    ):
-        for value in values:
-            words += [flag, value]
-    return words
+def _begin(text: str | None) -> str | None:
+    if not text:
+        return None
+    from datetime import datetime
+
+    from launch_tui.domain.begin import parse_begin
+
+    return iso(parse_begin(text, now=datetime.now().astimezone()).timestamp())
 
 
-def _plan(resolved: _Resolved) -> Plan:
-    new, queue, spec = resolved.new, resolved.queue, resolved.new.spec
-    source, build = _describe_source(spec), _describe_build(spec)
-    command = shlex.join(spec.command)
-    where = f"run on {queue.name} ({queue.resource}), position {queue.depth + 1}"
-    shown = {n: _MASK if looks_secret(n) else v for n, v in spec.setenv.items()}
-    shown |= dict.fromkeys((*spec.pass_env, *spec.secrets), _MASK)
-    return Plan(
-        job=new.job,
-        version=new.version,
-        queue=queue.name,
-        resource=queue.resource,
-        position=queue.depth + 1,
-        name=new.name,
-        project=new.project,
-        source=source,
-        build=build,
-        command=command,
-        config=new.config,
-        environment={**spec.captured, **shown},
-        steps=(source, build, command, where),
-        warnings=resolved.warnings,
-    )
+def _retries(request: LaunchRequest) -> dict[str, Any]:
+    """Return what a spec has of retries.
 
+    Raises:
+        UsageError: For a number, a kind or a back-off that is none.
+    """
+    if request.retries is None and request.backoff is None and not request.retry_on:
+        return {}
+    from launch_tui.domain.failure import parse_retry_on
 
-def _command(entry_point: str | Sequence[str]) -> tuple[str, ...]:
-    if not isinstance(entry_point, str):
-        return tuple(entry_point)
-    from launch_tui.sources.entry_point import resolve_entry_point
-
-    return resolve_entry_point(entry_point, lambda _: True)
+    retries, backoff = request.retries or 0, request.backoff or 0.0
+    if not 0 <= retries <= MAX_RETRIES:
+        raise UsageError("--retries", f"{retries} is not possible", allowed=f"0 to {MAX_RETRIES}")
+    if not 0 <= backoff <= MAX_BACKOFF_S:
+        raise UsageError("--backoff", f"{backoff:g} s is not possible", allowed="0s to 7d")
+    return {
+        "retries": retries,
+        "retry_on": parse_retry_on(request.retry_on) if request.retry_on else _DEFAULT_RETRY_ON,
+        "backoff": backoff,
+    }
 
 
 def _links(job: JobVersion, links: Sequence[str]) -> list[str]:
@@ -385,23 +391,3 @@ def _who_and_where(request: LaunchRequest) -> dict[str, Any]:
         "pass_env": request.pass_env,
         "secrets": request.secrets,
     }
-
-
-def _describe_source(spec: RunSpec) -> str:
-    if spec.in_place:
-        return f"run in {spec.in_place} as it is"
-    if isinstance(spec.source, GitSource):
-        return f"check out {spec.source.url} at {spec.source.commit[:12]}"
-    if isinstance(spec.source, CodeSource):
-        return f"copy snapshot {spec.source.digest[:12]} ({spec.source.files} files)"
-    return f"image {spec.source.image}"
-
-
-def _describe_build(spec: RunSpec) -> str:
-    environment = spec.environment
-    return {
-        VenvMode.BUILD: f"virtual environment with Python {environment.python_version}",
-        VenvMode.CURRENT: f"environment in use, {environment.interpreter or 'no python found'}",
-        VenvMode.PYTHON: f"interpreter {environment.interpreter}",
-        VenvMode.NONE: "no environment",
-    }[environment.mode]

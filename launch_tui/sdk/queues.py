@@ -19,7 +19,7 @@ from launch_tui.errors import UsageError
 from launch_tui.store import queues
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from launch_tui.store.database import Database
 
@@ -40,17 +40,36 @@ class Queues:
         max_running: int = DEFAULT_MAX_RUNNING,
         tracking: str = "required",
         on_reboot: str = OnReboot.LOST,
+        config: Mapping[str, Any] | None = None,
+        template_variables: Mapping[str, Any] | None = None,
+        prioritized: bool = False,
     ) -> Queue:
         """Make a queue for a target resource (by name or alias).
 
+        Args:
+            name: Its name.
+            resource: The target resource.
+            max_running: How many of its runs may run at once.
+            tracking: Whether runs must call ``wandb.init``.
+            on_reboot: What becomes of runs that a reboot ended.
+            config: The default resource configuration, W&B's ``{"resource_args": ...}`` too.
+            template_variables: The declarations of the configuration's ``{{holes}}``.
+            prioritized: Whether runs have priority levels.
+
         Raises:
-            UsageError: For a bad name, resource, limit or rule, or a name that is taken.
+            UsageError: For a bad name, resource, limit, rule or configuration, or a name that is
+                taken.
         """
+        kind = parse_resource(resource)
+        config, variables = checked_config(kind, config or {}, template_variables or {})
         return queues.create(
             self._db,
             Queue(
                 name=check_queue_name(name),
-                resource=parse_resource(resource),
+                resource=kind,
+                config=config,
+                template_variables=variables,
+                prioritized=prioritized,
                 max_running=check_max_running(max_running),
                 tracking=check_tracking(tracking),
                 on_reboot=check_on_reboot(on_reboot),
@@ -81,9 +100,25 @@ class Queues:
         max_running: int | None = None,
         tracking: str | None = None,
         on_reboot: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        template_variables: Mapping[str, Any] | None = None,
+        prioritized: bool | None = None,
     ) -> Queue:
-        """Change settings; None leaves one as it is."""
+        """Change settings; None leaves one as it is.
+
+        A new configuration replaces the whole old one and holds for runs that are launched, edited
+        or rerun from now on: what waits keeps the configuration that it was launched with.
+        """
         changes: dict[str, Any] = {}
+        if config is not None or template_variables is not None:
+            queue = queues.get(self._db, name)
+            changes["config"], changes["template_variables"] = checked_config(
+                queue.resource,
+                queue.config if config is None else config,
+                queue.template_variables if template_variables is None else template_variables,
+            )
+        if prioritized is not None:
+            changes["prioritized"] = prioritized
         if max_running is not None:
             changes["max_running"] = check_max_running(max_running)
         if tracking is not None:
@@ -111,6 +146,33 @@ class Queues:
     def state_counts(self) -> dict[str, int]:
         """Return how many runs are in each state, over all queues."""
         return queues.state_counts(self._db)
+
+
+def checked_config(
+    resource: Resource, config: Mapping[str, Any], variables: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a queue's configuration and the declarations of its holes, checked as a whole.
+
+    Raises:
+        UsageError: For a key or a value that the target does not have, a hole that is not declared
+            and a declaration without a hole.
+    """
+    if not config and not variables:
+        return {}, {}
+    from launch_tui.domain.resource_config import check, unwrap
+    from launch_tui.domain.template import check_declarations, check_template
+    from launch_tui.targets.schemas import schema_of
+
+    declared = check_declarations(variables)
+    plain = check(
+        schema_of(resource),
+        unwrap(config, resource),
+        owner=True,
+        field="queue config",
+        holes_allowed=True,
+    )
+    check_template(plain, declared)
+    return dict(plain), dict(declared)
 
 
 def check_tracking(value: str, *, field: str = "--tracking") -> str:

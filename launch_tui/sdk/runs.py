@@ -7,14 +7,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.run import ENDED, WAITING, Run, StopMode
+from launch_tui.domain.run import BAD_ENDS, ENDED, WAITING, Run, StopMode, check_priority
 from launch_tui.domain.why import Reason, explain
 from launch_tui.errors import NotFound, UsageError
 from launch_tui.store import agents, queues, read, waiting, write
 from launch_tui.store.read import RunQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from launch_tui.domain.run import RunState
     from launch_tui.domain.spec import RunSpec
@@ -32,8 +32,9 @@ class Runs:
     ``reference`` is an id, a unique prefix, ``@`` for the newest run or ``@~N``.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, edit: Callable[[Run, Mapping[str, Any]], None]) -> None:
         self._db = db
+        self._edit = edit
 
     def resolve(self, reference: str) -> str:
         """Return the full id of a run."""
@@ -57,13 +58,14 @@ class Runs:
         queue: str = "",
         states: Sequence[RunState] = (),
         job: str = "",
+        group: str = "",
         limit: int = 50,
         offset: int = 0,
     ) -> Sequence[Run]:
         """Return runs, newest first."""
         if queue:
             queues.get(self._db, queue)
-        query = RunQuery(queue=queue, states=tuple(states), job=job)
+        query = RunQuery(queue=queue, states=tuple(states), job=job, group=group)
         return read.runs(self._db, query, limit=limit, offset=offset)
 
     def every(
@@ -159,8 +161,41 @@ class Runs:
         waiting.move_to_front(self._db, self.resolve(reference))
 
     def edit(self, reference: str, changes: Mapping[str, Any]) -> None:
-        """Change name, project, config, tags or note of a run that still waits."""
-        waiting.edit_waiting(self._db, self.resolve(reference), changes)
+        """Change a run that still waits.
+
+        Args:
+            reference: The run.
+            changes: Of ``name, project, config, tags, note, resource_args, template_variables,
+                priority, after, begin``.
+
+        Raises:
+            UsageError: When it does not wait any more, or for a value that is not allowed.
+        """
+        self._edit(self.get(reference), changes)
+
+    def priority(self, reference: str, level: str) -> None:
+        """Give a waiting run another priority level.
+
+        Raises:
+            UsageError: For no level, a run that does not wait, a queue without priorities.
+        """
+        level = check_priority(level, field="LEVEL")
+        waiting.set_priority(self._db, self.resolve(reference), level)
+
+    def group(self, group: str, *, bad_only: bool = False) -> Sequence[Run]:
+        """Return the runs of a group in the order of their enqueueing.
+
+        Raises:
+            NotFound: When no run has that group.
+            UsageError: When only bad ends are asked for and there is none.
+        """
+        found = list(read.every_run(self._db, RunQuery(group=group)))
+        if not group or not found:
+            raise NotFound("GROUP", f"there is no group {group!r}")
+        bad = [run for run in found if run.state in BAD_ENDS]
+        if bad_only and not bad:
+            raise UsageError("--failed", f"no run of {group} ended badly", allowed="without it")
+        return list(reversed(bad if bad_only else found))
 
     def tag(self, reference: str, tags: Sequence[str]) -> tuple[str, ...]:
         """Add tags (``-T`` takes T away) and return all that the run has now."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from launch_tui.domain.dependency import Dependency
+    from launch_tui.domain.slots import Shortage
     from launch_tui.store.database import Database, Row
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -131,15 +132,7 @@ class Claimed:
     spec: RunSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Lacking:
-    """What the first in line lacks: one word for scripts, and the reason as it is shown."""
-
-    kind: str
-    text: str
-
-
-Admit = Callable[[str, str, RunSpec], "tuple[str, ...] | Lacking"]
+Admit = Callable[[str, str, RunSpec], "tuple[str, ...] | Shortage"]
 """From a run's id, its queue and its request to the GPUs that it gets, or what it lacks."""
 
 
@@ -189,7 +182,7 @@ def claim(
                 continue
             spec = load_spec(head["spec"])
             verdict = admit(head["id"], name, spec) if admit and spec.resources else ()
-            if isinstance(verdict, Lacking):
+            if not isinstance(verdict, tuple):
                 _tell_blocked(db, head, verdict)
                 continue
             faults.point("claim.before")
@@ -468,7 +461,7 @@ def _end_dependant(db: Database, run_id: str, cause: str, actor: str) -> None:
     )
 
 
-def _tell_blocked(db: Database, head: Row, lacking: Lacking) -> None:
+def _tell_blocked(db: Database, head: Row, lacking: Shortage) -> None:
     told = f"{lacking.kind}: {lacking.text}"
     if head["blocked"] != told:
         db.execute("UPDATE runs SET blocked = ? WHERE id = ?", (told, head["id"]))

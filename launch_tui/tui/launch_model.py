@@ -15,7 +15,7 @@ from launch_tui.domain.queue import DEFAULT_QUEUE
 from launch_tui.domain.words import merge, parse_assignments, write_value
 from launch_tui.errors import LaunchError, UsageError
 from launch_tui.sdk import LaunchRequest
-from launch_tui.sdk.launching import command_line, rerun_command_line
+from launch_tui.sdk.request import command_line, rerun_command_line
 from launch_tui.tui.form_fields import (
     Field,
     Kind,
