@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from launch_tui.errors import NotFound, UsageError
 from launch_tui.sdk.jobs import JobRequest
-from launch_tui.sdk.launching import LaunchRequest
+from launch_tui.sdk.request import LaunchRequest
 
 if TYPE_CHECKING:
     from launch_tui.sdk import Launch

@@ -137,17 +137,12 @@ class Launcher:
             **(spec.template_variables if queue.name == run.queue else {}),
             **changes.template_variables,
         }
-        kept = LaunchRequest(
-            retries=spec.retries if changes.retries is None else changes.retries,
-            retry_on=changes.retry_on or spec.retry_on,
-            backoff=spec.backoff if changes.backoff is None else changes.backoff,
-        )
         spec = replace(
             spec,
             resource_args=own,
             template_variables=values,
             resources=resolve_resources(self._db.home, queue, own, values),
-            **_retries(kept),
+            **_retries_again(spec, changes),
         )
         priority = changes.priority or (run.priority if queue.prioritized else "")
         new = NewRun(
@@ -362,6 +357,19 @@ def _retries(request: LaunchRequest) -> dict[str, Any]:
         "retry_on": parse_retry_on(request.retry_on) if request.retry_on else _DEFAULT_RETRY_ON,
         "backoff": backoff,
     }
+
+
+def _retries_again(spec: RunSpec, changes: LaunchRequest) -> dict[str, Any]:
+    """Return what a rerun's spec has of retries: what the run had, but for what is given."""
+    if changes.retries is None and changes.backoff is None and not changes.retry_on:
+        return {}
+    return _retries(
+        LaunchRequest(
+            retries=spec.retries if changes.retries is None else changes.retries,
+            retry_on=changes.retry_on or spec.retry_on,
+            backoff=spec.backoff if changes.backoff is None else changes.backoff,
+        )
+    )
 
 
 def _links(job: JobVersion, links: Sequence[str]) -> list[str]:

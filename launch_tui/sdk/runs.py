@@ -7,16 +7,23 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.run import BAD_ENDS, ENDED, WAITING, Run, StopMode, check_priority
-from launch_tui.domain.why import Reason, explain
+from launch_tui.domain.run import (
+    BAD_ENDS,
+    ENDED,
+    WAITING,
+    Run,
+    RunState,
+    StopMode,
+    check_priority,
+)
+from launch_tui.domain.why import Reason, Situation, explain
 from launch_tui.errors import NotFound, UsageError
-from launch_tui.store import agents, queues, read, waiting, write
+from launch_tui.store import agents, clock, dependencies, queues, read, waiting, write
 from launch_tui.store.read import RunQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from launch_tui.domain.run import RunState
     from launch_tui.domain.spec import RunSpec
     from launch_tui.store.database import Database
     from launch_tui.store.read import Event
@@ -87,12 +94,17 @@ class Runs:
     def why(self, reference: str) -> Reason:
         """Return the one true reason why a run is where it is."""
         run = self.get(reference)
+        waits = run.state is RunState.QUEUED
         return explain(
-            run,
-            queue=queues.get(self._db, run.queue),
-            ahead=read.ahead(self._db, run.id) if run.state in WAITING else 0,
-            progress=read.progress(self._db, run.id),
-            agent=agents.status(self._db),
+            Situation(
+                run=run,
+                queue=queues.get(self._db, run.queue),
+                agent=agents.status(self._db),
+                now=clock.now(),
+                ahead=read.ahead(self._db, run.id) if waits else 0,
+                unmet=tuple(dependencies.unmet(self._db, run.id)) if run.after and waits else (),
+                progress=read.progress(self._db, run.id),
+            )
         )
 
     def log_path(self, reference: str, *, attempt: int | None = None, build: bool = False) -> Path:

@@ -41,6 +41,19 @@ def of(db: Database, run_id: str) -> tuple[Dependency, ...]:
     return tuple(Dependency(row["on_run"], Condition(row["condition"])) for row in rows)
 
 
+def unmet(db: Database, run_id: str) -> list[tuple[Dependency, RunState]]:
+    """Return what a run still waits for, each with its state now."""
+    rows = db.all(
+        "SELECT d.on_run, d.condition, r.state FROM dependencies d JOIN runs r ON r.id = d.on_run"
+        " WHERE d.run_id = ? AND d.met = 0",
+        (run_id,),
+    )
+    return [
+        (Dependency(row["on_run"], Condition(row["condition"])), RunState(row["state"]))
+        for row in rows
+    ]
+
+
 def replace(db: Database, run_id: str, after: Sequence[Dependency]) -> None:
     """Have a waiting run wait for these runs and no others, inside the caller's transaction.
 
