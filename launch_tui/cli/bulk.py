@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.documents import is_text
-from launch_tui.cli.launch import hint, resolved
+from launch_tui.cli.launch import hint, resolved, row
 from launch_tui.cli.output import line, notes, print_json
 from launch_tui.cli.parsing import nearest
-from launch_tui.cli.requests import launch_request
+from launch_tui.cli.requests import check_retries, launch_request, retry_kinds
+from launch_tui.cli.resources import SHORT_KEYS, check_short, joined
 from launch_tui.domain.words import merge
 from launch_tui.errors import UsageError
 
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from launch_tui.cli.parsing import Arguments
     from launch_tui.sdk import Launch, LaunchRequest
 
-_TEXTS = ("job", "queue", "name", "project", "entity", "note")
-_LISTS = ("tags", "pass_env", "secrets", "links")
-_OBJECTS = ("config", "setenv")
-_KEYS = (*_TEXTS, *_LISTS, *_OBJECTS, "entry_point")
+_TEXTS = ("job", "queue", "name", "project", "entity", "note", "priority", "begin")
+_LISTS = ("tags", "pass_env", "secrets", "links", "after")
+_ONE_OR_MORE = ("entry_point", "after", "retry_on")
+_OBJECTS = ("config", "setenv", "template_variables")
+_OTHERS = ("entry_point", "resource_args", "retries", "retry_on", "backoff")
+_KEYS = (*_TEXTS, *_LISTS, *_OBJECTS, *_OTHERS, *SHORT_KEYS)
 
 
 def launch_file(sdk: Launch, arguments: Arguments) -> int:
@@ -46,7 +49,7 @@ def launch_file(sdk: Launch, arguments: Arguments) -> int:
         print_json([asdict(run) for run in enqueued])
     else:
         for run in enqueued:
-            line(f"{run.id}  {run.job}:{run.version}  {run.queue}  position {run.position}")
+            line(row(run))
     hint(sdk)
     return 0
 
@@ -85,7 +88,7 @@ def _request(base: LaunchRequest, values: dict[str, Any], at: int) -> LaunchRequ
         _check(key, value, at)
     changes: dict[str, Any] = {key: values[key] for key in _TEXTS if values.get(key)}
     for key in _LISTS:
-        changes[key] = tuple(dict.fromkeys((*getattr(base, key), *values.get(key, ()))))
+        changes[key] = tuple(dict.fromkeys((*getattr(base, key), *_texts(values.get(key, ())))))
     for key in _OBJECTS:
         changes[key] = merge(getattr(base, key), values.get(key, {}))
     if values.get("entry_point"):
@@ -93,7 +96,38 @@ def _request(base: LaunchRequest, values: dict[str, Any], at: int) -> LaunchRequ
         changes["entry_point"] = (
             tuple(entry_point) if isinstance(entry_point, list) else entry_point
         )
-    return replace(base, **changes)
+    try:
+        changes |= _resources(base, values) | _retries(values)
+        request = replace(base, **changes)
+        check_retries(request)
+    except UsageError as error:
+        raise _wrong(at, error.cause) from None
+    return request
+
+
+def _resources(base: LaunchRequest, values: dict[str, Any]) -> dict[str, Any]:
+    short = {key: values[key] for key in SHORT_KEYS if key in values}
+    parts = [("flags", base.resource_args), ("resource_args", values.get("resource_args", {}))]
+    if short:
+        parts.append(("resource_args", check_short(short, by_flag=False)))
+    return {"resource_args": joined(parts)}
+
+
+def _retries(values: dict[str, Any]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if "retries" in values:
+        changes["retries"] = values["retries"]
+    if "retry_on" in values:
+        changes["retry_on"] = retry_kinds(_texts(values["retry_on"]))
+    if "backoff" in values:
+        from launch_tui.domain.quantities import parse_duration
+
+        changes["backoff"] = parse_duration(values["backoff"], field="backoff")
+    return changes
+
+
+def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _check(key: str, value: Any, at: int) -> None:  # noqa: ANN401
@@ -104,14 +138,16 @@ def _check(key: str, value: Any, at: int) -> None:  # noqa: ANN401
     texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
     if key in _TEXTS and not isinstance(value, str):
         raise _wrong(at, f"{key} is no text")
-    if key in _LISTS and not texts:
+    if key in _ONE_OR_MORE and not (texts or isinstance(value, str)):
+        raise _wrong(at, f"{key} is neither text nor a list of texts")
+    if key in _LISTS and key not in _ONE_OR_MORE and not texts:
         raise _wrong(at, f"{key} is no list of texts")
-    if key in _OBJECTS and not isinstance(value, dict):
+    if key in (*_OBJECTS, "resource_args") and not isinstance(value, dict):
         raise _wrong(at, f"{key} is no object")
     if key == "setenv" and not all(isinstance(item, str) for item in value.values()):
         raise _wrong(at, "setenv holds values that are no text")
-    if key == "entry_point" and not (texts or isinstance(value, str)):
-        raise _wrong(at, "entry_point is neither text nor a list of texts")
+    if key == "retries" and (isinstance(value, bool) or not isinstance(value, int)):
+        raise _wrong(at, "retries is not a whole number")
 
 
 def _at_its_line(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.cli.output import brief, print_json, say, table
-from launch_tui.cli.runs import flattened
+from launch_tui.cli.output import brief, flattened, print_json, say, table
 from launch_tui.cli.times import between
 
 if TYPE_CHECKING:

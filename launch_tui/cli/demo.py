@@ -12,8 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from launch_tui.cli.outcome import outcome
-from launch_tui.cli.output import brief, line, say, table
-from launch_tui.cli.runs import flattened
+from launch_tui.cli.output import brief, flattened, line, say, table
 from launch_tui.cli.times import between
 from launch_tui.domain.run import ENDED, Run, RunState
 from launch_tui.errors import LaunchError

@@ -20,27 +20,8 @@ if TYPE_CHECKING:
 MAX_SIZE = 16 << 20
 """Bytes of a configuration file: more is no configuration."""
 
-_OVERRIDES = frozenset(
-    {"run_config", "entry_point", "args", "artifacts", "files", "dockerfile", "working_dir"}
-)
-_SPEC_TEXTS = ("project", "entity", "name", "job")
-
-
-def read_config(given: str, *, field: str = "-c") -> dict[str, Any]:
-    """Return what ``-c`` gives, in the shape of W&B's launch spec.
-
-    A plain object is ``{"overrides": {"run_config": …}}``.
-
-    Args:
-        given: A path, ``-`` for stdin, or an object as text.
-        field: How an error names it.
-    """
-    document = read_object(given, field=field)
-    overrides = document.get("overrides")
-    if not (isinstance(overrides, dict) and overrides and set(overrides) <= _OVERRIDES):
-        return {"overrides": {"run_config": document}}
-    _check_spec(document, overrides, field)
-    return document
+MAX_VALUES = 1_000_000
+"""Values of a YAML document once its aliases are written out: a few lines can mean billions."""
 
 
 def read_object(given: str, *, field: str) -> dict[str, Any]:
@@ -95,7 +76,7 @@ def dump_yaml(values: dict[str, Any]) -> str:
 
 
 def _text_of(given: str, field: str) -> tuple[str, str]:
-    if given.lstrip().startswith("{"):
+    if given.lstrip().startswith("{") or "\n" in given:
         return given, "the text"
     if given == "-":
         return sys.stdin.read(), "stdin"
@@ -116,7 +97,7 @@ def _parse_yaml(text: str, *, where: str, field: str, instead: str = "") -> Any:
     import yaml
 
     try:
-        return _with_text_keys(yaml.load(text, Loader=_loader()))
+        return _with_text_keys(yaml.load(text, Loader=_loader()), [MAX_VALUES])
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         at = f" (line {mark.line + 1})" if mark else ""
@@ -126,12 +107,16 @@ def _parse_yaml(text: str, *, where: str, field: str, instead: str = "") -> Any:
         ) from None
 
 
-def _with_text_keys(value: Any) -> Any:  # noqa: ANN401
+def _with_text_keys(value: Any, left: list[int]) -> Any:  # noqa: ANN401
+    """Return a value with text for keys; ``left`` counts the values that there may still be."""
+    left[0] -= 1
+    if left[0] < 0:
+        raise ValueError(f"it has more than {MAX_VALUES:,} values")
     if isinstance(value, dict):
-        return {k if isinstance(k, str) else json.dumps(k, default=str): _with_text_keys(v)
+        return {k if isinstance(k, str) else json.dumps(k, default=str): _with_text_keys(v, left)
                 for k, v in value.items()}  # fmt: skip
     if isinstance(value, list):
-        return [_with_text_keys(inner) for inner in value]
+        return [_with_text_keys(inner, left) for inner in value]
     return value
 
 
@@ -171,19 +156,3 @@ def _dumper() -> type[yaml.SafeDumper]:
     Dumper.add_representer(str, represent_text)
     Dumper.yaml_implicit_resolvers = loader.yaml_implicit_resolvers
     return Dumper
-
-
-def _check_spec(document: dict[str, Any], overrides: dict[str, Any], field: str) -> None:
-    for key in document:
-        if key != "overrides" and key not in _SPEC_TEXTS:
-            raise UsageError(
-                field, f"{key!r} of a launch spec is not available yet",
-                allowed=", ".join(("overrides", *_SPEC_TEXTS)),
-            )  # fmt: skip
-    for key in overrides:
-        if key not in ("run_config", "entry_point"):
-            raise UsageError(
-                field, f"overrides.{key} is not available yet", allowed="run_config, entry_point"
-            )
-    if not isinstance(overrides.get("run_config", {}), dict):
-        raise UsageError(field, "overrides.run_config is no object")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -11,7 +12,7 @@ from launch_tui.cli.documents import dump_yaml, parse_document
 from launch_tui.errors import LaunchError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -21,6 +22,7 @@ def edit_values(
     title: str,
     folder: Path,
     apply: Callable[[Mapping[str, Any]], object],
+    told: Mapping[str, Sequence[str]] | None = None,
 ) -> list[str]:
     """Let the person edit values and apply those that were changed.
 
@@ -29,6 +31,7 @@ def edit_values(
         title: What is edited, as a comment above them.
         folder: Where the file for the editor may lie.
         apply: Takes what was changed; its UsageError means that the edit is bad.
+        told: What to say about a value, as comments above it, a line each.
 
     Returns:
         The names of what was changed.
@@ -40,7 +43,7 @@ def edit_values(
     from launch_tui.store.durable import unique_name
 
     path = folder / f"{unique_name('edit')}.yaml"
-    path.write_text(f"# {title}\n{dump_yaml(before)}", encoding="utf-8")
+    path.write_text(_document(before, title, told or {}), encoding="utf-8")
     try:
         _run_editor(path)
         changes = _changes(before, path.read_text(encoding="utf-8"))
@@ -52,6 +55,14 @@ def edit_values(
         raise UsageError("edit", f"{error.cause}; it is kept in {path}") from error
     path.unlink(missing_ok=True)
     return list(changes)
+
+
+def _document(before: dict[str, Any], title: str, told: Mapping[str, Sequence[str]]) -> str:
+    parts = [f"# {title}\n"]
+    for key, value in before.items():
+        parts += [f"# {line}\n" for line in told.get(key, ())]
+        parts.append(dump_yaml({key: value}))
+    return "".join(parts)
 
 
 def _run_editor(path: Path) -> None:
@@ -78,8 +89,16 @@ def _changes(before: dict[str, Any], text: str) -> dict[str, Any]:
     for key in before:
         if key not in after:
             raise UsageError(key, "is missing")
+        if after[key] is None and isinstance(before[key], dict | list):
+            # What is left of a key when all lines under it were taken out.
+            after[key] = type(before[key])()
         _check_kind(key, before[key], after[key])
-    return {key: value for key, value in after.items() if value != before[key]}
+    return {key: value for key, value in after.items() if _text(value) != _text(before[key])}
+
+
+def _text(value: object) -> str:
+    # Python has it that 1, 1.0 and true are equal; to a job they are not.
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _check_kind(key: str, old: object, new: object) -> None:

@@ -27,7 +27,7 @@ Launch
 Runs
   runs  show  why            what there is, and why it is where it is
   logs  events  metrics  files  cp  compare
-  stop  cancel  hold  release  front  edit
+  stop  cancel  hold  release  front  priority  edit
   tag  note  delete
 Jobs and queues
   job create code|git        make a job, or a new version of it
@@ -42,7 +42,8 @@ Machine
   env list|prune             cached Python environments
   completion bash|zsh|fish   shell completion
 
-RUN is a run id, a unique prefix, @ for the newest or @~N. Flags stand anywhere; after -- comes a
+RUN is a run id, a unique prefix, @ for the newest or @~N; where a verb takes several, the id of a
+group (launch --param) stands for all its runs. Flags stand anywhere; after -- comes a
 command. Everywhere: --json, --home DIR (or LAUNCH_TUI_HOME), --debug, --help, --version.
 launch-tui VERB --help tells about one verb."""
 

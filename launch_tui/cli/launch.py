@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from launch_tui.cli.output import line, notes, print_json, say
-from launch_tui.cli.requests import create_job, folder_in_place, launch_request, place_of
+from launch_tui.cli.output import brief, flattened, line, notes, print_json, say
+from launch_tui.cli.requests import (
+    check_retries,
+    create_job,
+    folder_in_place,
+    launch_request,
+    place_of,
+)
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from launch_tui.cli.parsing import Arguments
     from launch_tui.sdk import Launch, LaunchRequest
     from launch_tui.store.write import Enqueued
@@ -53,31 +61,77 @@ def resolved(sdk: Launch, arguments: Arguments, request: LaunchRequest) -> Launc
 
 def enqueue(sdk: Launch, arguments: Arguments, request: LaunchRequest) -> int:
     """Launch one request, say so, and go along with it as ``--wait`` and ``--follow`` ask."""
-    enqueued = sdk.launch(request)
-    notes(sdk.warnings)
-    return report(sdk, arguments, enqueued)
+    check_retries(request)
+    if request.params:
+        return report_group(sdk, arguments, request.params, sdk.launch_many([request]))
+    return report(sdk, arguments, sdk.launch(request))
 
 
 def report(sdk: Launch, arguments: Arguments, enqueued: Enqueued) -> int:
     """Print what was enqueued, and go along with it as ``--wait`` and ``--follow`` ask."""
+    notes(sdk.warnings)
     tell(enqueued, json=arguments.json)
     hint(sdk)
-    if not (arguments.on("wait") or arguments.on("follow")):
-        return 0
-    from launch_tui.cli.outcome import go_along
+    return _go_along(sdk, arguments, [enqueued])
 
-    return go_along(sdk, enqueued.id, follow=arguments.on("follow"))
+
+def report_group(
+    sdk: Launch,
+    arguments: Arguments,
+    params: Mapping[str, Sequence[Any]],
+    enqueued: Sequence[Enqueued],
+) -> int:
+    """Print a group, then each of its runs with the values it has; wait for all with ``--wait``.
+
+    Args:
+        sdk: The data directory.
+        arguments: The command line.
+        params: What ``--param`` gave; empty for runs that were launched again.
+        enqueued: The runs, in the order of the combinations.
+    """
+    notes(sdk.warnings)
+    if arguments.json:
+        print_json([asdict(run) for run in enqueued])
+    else:
+        group = sdk.runs.get(enqueued[0].id).group
+        if group:
+            line(f"group {group}  {len(enqueued)} runs")
+        for run, config in zip(enqueued, _combinations(params, len(enqueued)), strict=True):
+            values = "".join(f"  {key}={brief(value)}" for key, value in flattened(config))
+            line(f"{row(run)}{values}")
+    hint(sdk)
+    return _go_along(sdk, arguments, enqueued)
 
 
 def tell(enqueued: Enqueued, *, json: bool) -> None:
     """Print a run that was enqueued."""
     if json:
         print_json(asdict(enqueued))
-        return
-    line(
+    else:
+        line(row(enqueued))
+
+
+def row(enqueued: Enqueued) -> str:
+    """Return the line that tells of a run that was enqueued."""
+    return (
         f"{enqueued.id}  {enqueued.job}:{enqueued.version}  {enqueued.queue}"
         f"  position {enqueued.position}"
     )
+
+
+def _combinations(params: Mapping[str, Sequence[Any]], count: int) -> Sequence[dict[str, Any]]:
+    from launch_tui.domain.params import product
+
+    return product(params) if params else [{}] * count
+
+
+def _go_along(sdk: Launch, arguments: Arguments, enqueued: Sequence[Enqueued]) -> int:
+    follow = arguments.on("follow")
+    if not (follow or arguments.on("wait")):
+        return 0
+    from launch_tui.cli.outcome import go_along
+
+    return max(go_along(sdk, run.id, follow=follow) for run in enqueued)
 
 
 def hint(sdk: Launch) -> None:
@@ -89,9 +143,10 @@ def hint(sdk: Launch) -> None:
 def _check(arguments: Arguments) -> None:
     """Refuse flags that contradict each other, before anything is done."""
     alone = {
-        "file": ("uri", "in_place", "wait", "follow", "watch", "dry_run"),
+        "file": ("uri", "in_place", "wait", "follow", "watch", "dry_run", "param"),
         "watch": ("in_place", "wait", "follow", "dry_run"),
         "dry_run": ("wait", "follow"),
+        "param": ("follow", "watch"),
     }
     for flag, others in alone.items():
         for other in others:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from launch_tui.cli.output import brief, line, notes, pairs, print_json
+from launch_tui.cli.output import brief, flattened, line, notes, pairs, print_json
+from launch_tui.cli.times import local, span
 
 if TYPE_CHECKING:
     from launch_tui.sdk import Plan
@@ -21,8 +22,13 @@ def print_plan(plan: Plan, *, json: bool) -> int:
         {
             "job": f"{plan.job}:{plan.version}",
             "queue": f"{plan.queue} ({plan.resource}), position {plan.position}",
+            "runs": f"{plan.runs}, as one group; of the first:" if plan.runs > 1 else "",
             "name": plan.name,
             "project": plan.project,
+            "priority": plan.priority,
+            "after": ", ".join(plan.after),
+            "begin": local(plan.not_before),
+            "retries": _retries(plan),
             "source": plan.source,
             "build": plan.build,
             "command": plan.command,
@@ -31,4 +37,16 @@ def print_plan(plan: Plan, *, json: bool) -> int:
     for title, values in (("config", plan.config), ("environment", plan.environment)):
         for key, value in values.items():
             line(f"{title}.{key}={brief(value)}")
+    for key, value in plan.template_variables.items():
+        line(f"variable.{key}={brief(value)}")
+    for key, value in flattened(dict(plan.resources)):
+        origin = plan.origins.get(key)
+        line(f"resource.{key}={brief(value)}" + (f"  from the {origin}" if origin else ""))
     return 0
+
+
+def _retries(plan: Plan) -> str:
+    if not plan.retries:
+        return ""
+    backoff = f", after {span(plan.backoff)} and twice as long each time" if plan.backoff else ""
+    return f"{plan.retries} on {', '.join(plan.retry_on)}{backoff}"

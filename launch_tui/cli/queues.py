@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.cli.output import line, pairs, print_json, say, table
-from launch_tui.domain.queue import DEFAULT_MAX_RUNNING, OnReboot, Queue
+from launch_tui.cli.output import brief, flattened, line, pairs, print_json, say, table
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from launch_tui.cli.parsing import Arguments
+    from launch_tui.domain.queue import Queue
 
+_VARIABLES_TOLD = (
+    "what {{name}} in the configuration stands for, such as",
+    "  name: {schema: {type: integer, minimum: 1, maximum: 8, default: 1}}",
+    "type: string, integer, number or boolean; also enum, minimum, maximum, default",
+)
 _JSON = (
     "name", "resource", "config", "template_variables", "prioritized", "paused", "max_running",
     "depth", "running",
@@ -25,15 +30,8 @@ def create(arguments: Arguments) -> int:
     if not resource:
         allowed = "-r local-process for processes of this machine"
         raise UsageError("-r", "is missing: a queue is for one target resource", allowed=allowed)
-    limit = arguments.number("max_running")
     with arguments.open() as sdk:
-        queue = sdk.queues.create(
-            arguments.words[0],
-            resource,
-            max_running=DEFAULT_MAX_RUNNING if limit is None else limit,
-            tracking=arguments.text("tracking") or "required",
-            on_reboot=arguments.text("on_reboot") or OnReboot.LOST,
-        )
+        queue = sdk.queues.create(arguments.words[0], resource, **_settings(arguments))
     return _tell(queue, f"created queue {queue.name} ({queue.resource})", json=arguments.json)
 
 
@@ -70,22 +68,24 @@ def show(arguments: Arguments) -> int:
             "running": f"{queue.running} of at most {queue.max_running}",
             "tracking": queue.tracking,
             "on reboot": queue.on_reboot,
+            "order": "by priority, then in order" if queue.prioritized else "in order",
         }
     )
+    for key, value in flattened(dict(queue.config)):
+        line(f"config.{key}={brief(value)}")
+    for text in variables_told(queue):
+        line(f"variable {text}")
     return 0
 
 
 def update(arguments: Arguments) -> int:
     """Change settings of a queue."""
-    limit, tracking = arguments.number("max_running"), arguments.text("tracking") or None
-    on_reboot = arguments.text("on_reboot") or None
-    if limit is None and tracking is None and on_reboot is None:
-        allowed = "--max-running N, --tracking RULE, --on-reboot POLICY"
+    settings = _settings(arguments)
+    if not settings:
+        allowed = ", ".join(max(f.names, key=len) for f in arguments.verb.flags)
         raise UsageError("queue update", "changes nothing", allowed=allowed)
     with arguments.open() as sdk:
-        queue = sdk.queues.update(
-            arguments.words[0], max_running=limit, tracking=tracking, on_reboot=on_reboot
-        )
+        queue = sdk.queues.update(arguments.words[0], **settings)
     return _tell(queue, f"updated queue {queue.name}", json=arguments.json)
 
 
@@ -110,10 +110,14 @@ def edit(arguments: Arguments) -> int:
                 "tracking": queue.tracking,
                 "on_reboot": queue.on_reboot,
                 "paused": queue.paused,
+                "prioritized": queue.prioritized,
+                "config": dict(queue.config),
+                "template_variables": dict(queue.template_variables),
             },
             title=f"queue {queue.name} ({queue.resource})",
             folder=sdk.home.temporary,
             apply=apply,
+            told={"config": keys_told(queue), "template_variables": _VARIABLES_TOLD},
         )
     line(f"{queue.name}  {', '.join(changed) or 'nothing'} changed")
     return 0
@@ -147,6 +151,52 @@ def delete(arguments: Arguments) -> int:
 def queue_json(queue: Queue) -> dict[str, Any]:
     """Return a queue as its JSON."""
     return {key: getattr(queue, key) for key in _JSON}
+
+
+def keys_told(queue: Queue, *, owner: bool = True) -> list[str]:
+    """Return what to say above a resource configuration that is edited: its keys, one a line.
+
+    Args:
+        queue: The queue whose target has these keys.
+        owner: Whether the keys that only a queue may set are among them.
+    """
+    from launch_tui.targets.schemas import schema_of
+
+    keys = [key for key in schema_of(queue.resource).keys if owner or not key.owner_only]
+    width = max((len(key.name) for key in keys), default=0)
+    told = [f"  {key.name:<{width}}  {key.allowed}: {key.help}" for key in keys]
+    return [f"keys of {queue.resource}; a value may have {{{{holes}}}}:", *told]
+
+
+def variables_told(queue: Queue) -> list[str]:
+    """Return the queue's template variables as a person reads them, one a line."""
+    told = []
+    for name, variable in queue.template_variables.items():
+        schema = variable.get("schema", {})
+        rules = "".join(f"  {key} {brief(value)}" for key, value in schema.items() if key != "type")
+        description = " ".join(str(variable.get("description") or "").split())
+        told.append(f"{name}: {schema.get('type', 'any')}{rules}  {description}".rstrip())
+    return told
+
+
+def _settings(arguments: Arguments) -> dict[str, Any]:
+    """Return what the flags change of a queue, as the SDK's arguments."""
+    found: dict[str, Any] = {}
+    for key in ("tracking", "on_reboot"):
+        if arguments.on(key):
+            found[key] = arguments.text(key)
+    if arguments.on("max_running"):
+        found["max_running"] = arguments.number("max_running")
+    for key, flag in (("config", "-c"), ("template_variables", "--template-variables")):
+        if arguments.on(key):
+            from launch_tui.cli.documents import read_object
+
+            found[key] = read_object(arguments.text(key), field=flag)
+    if arguments.on("prioritize") and arguments.on("no_prioritize"):
+        raise UsageError("--prioritize", "cannot stand together with --no-prioritize")
+    if arguments.on("prioritize") or arguments.on("no_prioritize"):
+        found["prioritized"] = arguments.on("prioritize")
+    return found
 
 
 def _known(arguments: Arguments) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.output import notes
+from launch_tui.cli.resources import given_resources, joined
 from launch_tui.domain.environment import looks_secret, parse_assignment
 from launch_tui.domain.queue import DEFAULT_QUEUE
 from launch_tui.domain.words import merge, parse_assignments
@@ -14,6 +15,8 @@ from launch_tui.errors import UsageError
 from launch_tui.sdk import LaunchRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from launch_tui.cli.parsing import Arguments
     from launch_tui.sdk import Launch
 
@@ -36,12 +39,15 @@ def split_words(words: list[str]) -> tuple[str, list[str]]:
     return names[0] if names else "", [word for word in words if "=" in word]
 
 
-def launch_request(arguments: Arguments, words: list[str] | None = None) -> LaunchRequest:
+def launch_request(
+    arguments: Arguments, words: list[str] | None = None, *, queue: str = DEFAULT_QUEUE
+) -> LaunchRequest:
     """Return what the flags and words say; a job that is to be made first is not in it yet.
 
     Args:
         arguments: The command line.
         words: Its words, where not all of them are a job and ``key=value``.
+        queue: The queue where nothing names one.
 
     Raises:
         UsageError: For flags that contradict each other or cannot be read.
@@ -55,7 +61,7 @@ def launch_request(arguments: Arguments, words: list[str] | None = None) -> Laun
     _warn_of_secrets(setenv)
     return LaunchRequest(
         job=job or arguments.text("job") or str(spec.get("job", "")),
-        queue=arguments.text("queue") or DEFAULT_QUEUE,
+        queue=arguments.text("queue") or str(spec.get("queue", "")) or queue,
         config=merge(overrides.get("run_config", {}), parse_assignments(assignments)),
         entry_point=_entry_point(arguments) or overrides.get("entry_point"),
         name=arguments.text("name") or str(spec.get("name", "")),
@@ -67,7 +73,31 @@ def launch_request(arguments: Arguments, words: list[str] | None = None) -> Laun
         pass_env=arguments.many("pass_env"),
         secrets=arguments.many("secret"),
         links=arguments.many("link"),
+        **_resources(arguments, spec),
+        **_order(arguments, spec),
     )
+
+
+def check_retries(request: LaunchRequest, *, field: str = "") -> None:
+    """Refuse what says how to try again where nothing is tried again.
+
+    Args:
+        request: A launch; a rerun may have its retries from the run.
+        field: What an error names instead of the flag.
+    """
+    if request.retries:
+        return
+    for flag, given in (("--retry-on", request.retry_on), ("--backoff", request.backoff)):
+        if given not in ((), None):
+            raise UsageError(field or flag, "means nothing without retries", allowed="--retries N")
+
+
+def retry_kinds(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return what ``--retry-on`` names, in its order, each once."""
+    kinds = [kind.strip() for text in texts for kind in text.split(",")]
+    if not all(kinds):
+        raise UsageError("--retry-on", "has an empty kind", allowed="such as failed,lost,oom")
+    return tuple(dict.fromkeys(kinds))
 
 
 def place_of(arguments: Arguments, job: str) -> Place | None:
@@ -121,9 +151,51 @@ def folder_in_place(place: Place) -> str:
 def _spec(arguments: Arguments) -> dict[str, Any]:
     if not arguments.on("config"):
         return {}
-    from launch_tui.cli.documents import read_config
+    from launch_tui.cli.launch_spec import read_config
 
     return read_config(arguments.text("config"))
+
+
+def _resources(arguments: Arguments, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return what fills the queue's resource configuration: flags over ``-R`` over the spec."""
+    parts: list[tuple[str, Mapping[str, Any]]] = []
+    if "resource" in spec:
+        parts.append(("-c", {"resource_args": {spec["resource"]: {}}}))
+    parts.append(("-c", {"resource_args": spec.get("resource_args", {})}))
+    given = dict[str, str]()
+    for text in arguments.many("set_var"):
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise UsageError("-v", f"{text!r} is no VAR=VALUE", allowed="-v VAR=VALUE")
+        if name in given:
+            raise UsageError("-v", f"{name} is given twice")
+        given[name] = value
+    return {
+        "resource_args": joined([*parts, *given_resources(arguments)]),
+        "template_variables": {**spec.get("template_variables", {}), **given},
+    }
+
+
+def _order(arguments: Arguments, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return what says when a run starts and whether it is tried again."""
+    backoff, params = None, dict[str, list[Any]]()
+    if arguments.on("param"):
+        from launch_tui.domain.params import parse_params
+
+        params = parse_params(arguments.many("param"))
+    if arguments.on("backoff"):
+        from launch_tui.domain.quantities import parse_duration
+
+        backoff = parse_duration(arguments.text("backoff"), field="--backoff")
+    return {
+        "priority": arguments.text("priority") or str(spec.get("priority", "")),
+        "after": arguments.many("after"),
+        "begin": arguments.text("begin"),
+        "retries": arguments.number("retries"),
+        "retry_on": retry_kinds(arguments.many("retry_on")),
+        "backoff": backoff,
+        "params": params,
+    }
 
 
 def _entry_point(arguments: Arguments) -> str | tuple[str, ...] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
-_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+from launch_tui.domain.quantities import UNITS
 
 
 def ago(moment: str | None) -> str:
@@ -26,7 +26,7 @@ def span(seconds: float) -> str:
         return f"{max(seconds, 0.0):.1f}s"
     left = round(seconds)
     parts: list[str] = []
-    for unit, size in _UNITS:
+    for unit, size in UNITS:
         if left >= size or parts:
             parts.append(f"{left // size}{unit}")
             left %= size

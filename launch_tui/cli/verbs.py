@@ -15,6 +15,7 @@ STATES = (
 RESOURCES = ("local-process", "local-container", "slurm", "kubernetes", "sagemaker", "vertex")
 TRACKING = ("required", "optional")
 ON_REBOOT = ("lost", "requeue")
+PRIORITIES = ("critical", "high", "medium", "low")
 
 GLOBAL_FLAGS = (
     Flag(("--json",), "print JSON on stdout, messages on stderr"),
@@ -63,6 +64,30 @@ _RUN_FLAGS = (
     Flag(("--pass-env",), "pass on a variable of the agent's at start", "NAME", many=True),
     Flag(("--secret",), "as --pass-env, and never shown", "NAME", many=True),
 )
+_RESOURCE_FLAGS = (
+    Flag(("-R", "--resource-args"), "override the queue's resource configuration: a file, or JSON",
+         "FILE|JSON", completes="file"),
+    Flag(("-v", "--set-var"), "fill a template variable of the queue", "VAR=VALUE", many=True),
+    Flag(("--gpus",), "GPUs to reserve for it", "N", number=True),
+    Flag(("--gpu-memory",), "memory of each GPU to reserve, such as 20G", "SIZE"),
+    Flag(("--cpus",), "processors to reserve for it", "N"),
+    Flag(("--memory",), "memory to reserve for it, such as 16G", "SIZE"),
+    Flag(("--timeout",), "end it if it runs longer, such as 2h", "TIME"),
+)  # fmt: skip
+_ORDER_FLAGS = (
+    Flag(("-P", "--priority"), "the priority level; for queues made with --prioritize", "LEVEL",
+         choices=PRIORITIES),
+    Flag(("--after",), "start it after another run: RUN[:ok|failed|any]", "RUN", many=True,
+         completes="run"),
+    Flag(("--begin",), "start it no earlier: 18:30, +2h, 2030-01-31T08:00", "WHEN"),
+    Flag(("--retries",), "try a failure again, so often at most", "N", number=True),
+    Flag(("--retry-on",), "which ends are tried again, such as failed,lost,oom", "KIND,...",
+         many=True),
+    Flag(("--backoff",), "wait before the first retry, doubled each time, such as 30s", "TIME"),
+)  # fmt: skip
+_PARAM = Flag(
+    ("--param",), "one run for each value: key=a,b,c or key=0..4", "key=VALUES", many=True
+)
 _AFTERWARDS = (
     Flag(("--wait",), "wait for the outcome: exit 0 if it finished well, else 1"),
     Flag(("--follow",), "show the log as it comes, then as --wait"),
@@ -74,6 +99,9 @@ _LAUNCH_FLAGS = (
     Flag(("--in-place",), "run -- COMMAND in the folder itself, without a snapshot"),
     Flag(("--file",), "launch each line of a JSON Lines file", "FILE", completes="file"),
     *_RUN_FLAGS,
+    *_RESOURCE_FLAGS,
+    *_ORDER_FLAGS,
+    _PARAM,
     _LINK,
     Flag(("--yes",), "take a folder over the size limit as well"),
     Flag(("--dry-run",), "say what would happen and do nothing"),
@@ -84,6 +112,8 @@ _AGENT_FLAGS = (
     Flag(("-q", "--queue"), "a queue to serve; all if left out", "QUEUE", many=True,
          completes="queue"),
     Flag(("-j", "--max-jobs"), "how many runs at once; no limit if left out", "N", number=True),
+    Flag(("-c", "--config"), "its settings; agent.yaml in the data directory if left out", "FILE",
+         completes="file"),
 )  # fmt: skip
 _MAX_RUNNING = Flag(("--max-running",), "how many of its runs at once", "N", number=True)
 _ON_REBOOT = Flag(
@@ -91,15 +121,36 @@ _ON_REBOOT = Flag(
     choices=ON_REBOOT,
 )  # fmt: skip
 
+_QUEUE_FLAGS = (
+    Flag(("-c", "--config"), "the resource configuration: a JSON or YAML file, or JSON",
+         "FILE|JSON", completes="file"),
+    Flag(("--template-variables",), "declare the {{holes}} of the configuration", "FILE|JSON",
+         completes="file"),
+    Flag(("--prioritize",), "claim by priority level, then in order"),
+    Flag(("--no-prioritize",), "claim in order alone"),
+    _MAX_RUNNING,
+    _TRACKING,
+    _ON_REBOOT,
+)  # fmt: skip
+
 _LAUNCH_HELP = """\
 launch-tui launch train lr=3e-4 model.depth=18     a job that exists
 launch-tui launch -q gpu -- python train.py        this folder, as it is now
 launch-tui launch -u https://host/repo.git -E "python train.py"
 launch-tui launch --file runs.jsonl -q gpu         one run a line, all or none
+launch-tui launch train -q gpu --gpus 2 --memory 16G --timeout 2h
+launch-tui launch train -q gpu --param lr=1e-3,3e-4 --param seed=0..4    10 runs, one group
+launch-tui launch eval --after @:ok --retries 2 --retry-on failed,lost --backoff 30s
 
 A value reads as JSON where it is JSON, else as text; a dot in a key nests: model.depth=18.
 A line of --file is an object with job, config, name, tags, note, entry_point, project, entity,
-setenv, pass_env, secrets, links, queue; flags give what the lines leave out."""
+setenv, pass_env, secrets, links, queue, resource_args, template_variables, priority, after, begin,
+retries, retry_on, backoff, gpus, gpu_memory, cpus, memory, timeout; flags give what the lines
+leave out."""
+
+_GROUP_HELP = """\
+In place of a run the id of a group, as `launch --param` prints it, means all runs of it that this
+can be done to."""
 
 _FILTER_HELP = """\
 launch-tui runs --filter 'state=failed config.lr>=1e-3'
@@ -124,12 +175,12 @@ VERBS: tuple[Verb, ...] = (
          json=True),
     Verb(("queue", "create"), "make a queue", "queues.create", ("NAME",),
          (Flag(("-r", "--resource"), "the target resource", "RESOURCE", choices=RESOURCES),
-          _MAX_RUNNING, _TRACKING, _ON_REBOOT), json=True),
+          *_QUEUE_FLAGS), json=True),
     Verb(("queue", "list"), "the queues", "queues.list_queues", json=True),
     Verb(("queue", "show"), "one queue", "queues.show", ("QUEUE",), json=True),
     Verb(("queue", "edit"), "edit a queue's settings in $EDITOR", "queues.edit", ("QUEUE",)),
     Verb(("queue", "update"), "change a queue's settings", "queues.update", ("QUEUE",),
-         (_MAX_RUNNING, _TRACKING, _ON_REBOOT), json=True),
+         _QUEUE_FLAGS, json=True),
     Verb(("queue", "pause"), "start no more runs of a queue", "queues.pause", ("QUEUE...",)),
     Verb(("queue", "resume"), "start runs of a queue again", "queues.resume", ("QUEUE...",)),
     Verb(("queue", "delete"), "delete a queue that has no runs", "queues.delete", ("QUEUE...",)),
@@ -137,6 +188,7 @@ VERBS: tuple[Verb, ...] = (
          (_QUEUE,
           Flag(("-s", "--state"), "only runs in this state", "STATE", many=True, choices=STATES),
           Flag(("-j", "--job"), "only runs of this job", "JOB", completes="job"),
+          Flag(("--group",), "only runs of this group of parameters", "GROUP"),
           Flag(("--filter",), "only runs that match an expression", "EXPR"),
           Flag(("-n", "--limit"), "how many at most (50)", "N", number=True)),
          json=True, more=_FILTER_HELP),
@@ -154,18 +206,25 @@ VERBS: tuple[Verb, ...] = (
          ("RUN:PATH", "DEST")),
     Verb(("compare",), "what differs between runs", "compare.compare", ("RUN", "RUN..."),
          (Flag(("--all",), "also what is the same"),), json=True),
-    Verb(("stop",), "end runs: interrupt, then terminate, then kill", "runs.stop", ("RUN...",),
-         (Flag(("--now",), "kill at once"),)),
-    Verb(("cancel",), "stop runs that still wait", "runs.cancel", ("RUN...",)),
+    Verb(("stop",), "end runs: interrupt, then terminate, then kill", "acting.stop", ("RUN...",),
+         (Flag(("--now",), "kill at once"),), more=_GROUP_HELP),
+    Verb(("cancel",), "stop runs that still wait", "acting.cancel", ("RUN...",), more=_GROUP_HELP),
     Verb(("rerun",), "enqueue a run again, with changes", "rerun.rerun",
-         ("RUN", "[key=value]..."), (_QUEUE, *_RUN_FLAGS, *_AFTERWARDS), json=True),
-    Verb(("edit",), "edit a run that waits in $EDITOR", "runs.edit", ("RUN",)),
-    Verb(("hold",), "have queued runs passed over", "runs.hold", ("RUN...",)),
-    Verb(("release",), "let held runs be taken again", "runs.release", ("RUN...",)),
-    Verb(("front",), "move a run to the front of its queue", "runs.front", ("RUN",)),
-    Verb(("tag",), "add tags; -T takes T away", "runs.tag", ("RUN", "TAG..."), dashes=True),
-    Verb(("note",), "set the note of a run", "runs.note", ("RUN", "TEXT"), dashes=True),
-    Verb(("delete",), "forget runs that have ended, with their files", "runs.delete", ("RUN...",)),
+         ("RUN", "[key=value]..."),
+         (_QUEUE, *_RUN_FLAGS, *_RESOURCE_FLAGS, *_ORDER_FLAGS,
+          Flag(("--failed",), "of a group, only the runs that ended badly"), *_AFTERWARDS),
+         json=True, more=_GROUP_HELP),
+    Verb(("edit",), "edit a run that waits in $EDITOR", "acting.edit", ("RUN",)),
+    Verb(("hold",), "have queued runs passed over", "acting.hold", ("RUN...",), more=_GROUP_HELP),
+    Verb(("release",), "let held runs be taken again", "acting.release", ("RUN...",),
+         more=_GROUP_HELP),
+    Verb(("priority",), "move runs that wait to another priority level", "acting.priority",
+         ("RUN...", "LEVEL"), more=_GROUP_HELP),
+    Verb(("front",), "move a run to the front of its queue", "acting.front", ("RUN",)),
+    Verb(("tag",), "add tags; -T takes T away", "acting.tag", ("RUN", "TAG..."), dashes=True),
+    Verb(("note",), "set the note of a run", "acting.note", ("RUN", "TEXT"), dashes=True),
+    Verb(("delete",), "forget runs that have ended, with their files", "acting.delete", ("RUN...",),
+         more=_GROUP_HELP),
     Verb(("agent", "run"), "run an agent here (the same as --agent-only)", "agent.run", (),
          _AGENT_FLAGS, json=True),
     Verb(("agent", "status"), "what the agent does", "agent.status", json=True),

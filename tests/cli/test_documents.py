@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launch_tui.cli.documents import dump_yaml, parse_document, read_config, read_object
+from launch_tui.cli.documents import dump_yaml, parse_document, read_object
+from launch_tui.cli.launch_spec import read_config
 from launch_tui.errors import UsageError
 
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30)
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -51,6 +56,7 @@ def test_text_file_and_stdin(tmp_path, monkeypatch):
         ("a: &x [*x]", "cannot be read"),
         ("{" * 100_000, "cannot be read"),
         ('{"a":' * 100_000, "too deep"),
+        (BOMB, "more than 1,000,000 values"),
         ("!!python/object:os.system x", "cannot be read"),
     ],
 )
@@ -81,13 +87,45 @@ def test_the_shape_of_a_launch_spec():
     assert plain == {"overrides": {"run_config": {"lr": 1, "overrides": {"lr": 2}}}}
     spec = '{"project": "p", "overrides": {"run_config": {"lr": 1}, "entry_point": ["a"]}}'
     assert read_config(spec)["overrides"] == {"run_config": {"lr": 1}, "entry_point": ["a"]}
-    for bad in (
-        '{"overrides": {"args": ["x"]}}',
-        '{"overrides": {"run_config": {}}, "resource_args": {}}',
-        '{"overrides": {"run_config": 3}}',
-    ):
-        with pytest.raises(UsageError, match="-c: "):
-            read_config(bad)
+
+
+def test_a_launch_spec_is_read_as_wandb_wrote_it(capsys):
+    spec = read_config(
+        '{"job": "train:v1", "author": "me", "docker": {}, "git": {}, "uri": null, "queue": "gpu",'
+        ' "resource": "local-process", "resource_args": {"local-process": {"gpus": 1}},'
+        ' "template_variables": {"n": "2"}, "priority": 0, "overrides": {"args": [],'
+        ' "run_config": {"lr": 1}, "entry_point": []}}'
+    )
+    assert capsys.readouterr().err.startswith("note: author of the launch spec is not used: ")
+    assert spec["resource_args"] == {"local-process": {"gpus": 1}}
+    assert (spec["queue"], spec["priority"]) == ("gpu", "critical")
+    assert spec["overrides"] == {"run_config": {"lr": 1}}
+    alone = read_config('{"resource_args": {"gpus": 1}, "priority": "LOW"}')
+    assert (alone["resource_args"], alone["priority"]) == ({"gpus": 1}, "low")
+    # A configuration may have keys that are named as a spec's.
+    for plain in ({"name": "x", "project": "y"}, {"resource_args": {"a": 1}, "lr": 1}):
+        assert read_config(json.dumps(plain)) == {"overrides": {"run_config": plain}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"overrides": {"args": ["x"]}}, "overrides.args is not available yet"),
+        ({"overrides": {"run_config": 3}}, "overrides.run_config is no object"),
+        ({"overrides": {"entry_point": [1]}}, "overrides.entry_point is no command"),
+        ({"overrides": {"entry_point": 1}}, "overrides.entry_point is no command"),
+        ({"overrides": {"run_config": {"a": 1}}, "sweep_id": "x"}, "'sweep_id' of a launch spec"),
+        ({"overrides": {"run_config": {"a": 1}}, "resource_args": 1}, "resource_args is no object"),
+        ({"resource_args": {"gpus": 1}, "queue": 3}, "queue is no text"),
+        ({"resource_args": {"gpus": 1}, "priority": 4}, "priority: '4' is no priority"),
+        ({"resource_args": {"gpus": 1}, "priority": True}, "priority: 'True' is no priority"),
+        ({"resource_args": {"a": 1}, "resource": "lsf"}, "no target resource is called 'lsf'"),
+    ],
+)
+def test_a_spec_that_asks_for_what_there_is_not(spec, says):
+    with pytest.raises(UsageError, match="-c") as caught:
+        read_config(json.dumps(spec))
+    assert says in str(caught.value)
 
 
 @settings(max_examples=40, deadline=None)

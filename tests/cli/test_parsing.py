@@ -123,8 +123,8 @@ def test_everything_of_the_contract_that_is_not_built_is_refused(argv, name):
 
 @pytest.mark.parametrize(
     "entry",
-    ["rerun @ --gpus 1", "job create image x", "image prune", "job import f", "shell @",
-     "sync @", "priority @ high", "prune", "backup f", "restore f", "fsck --repair"],
+    ["rerun @ --keep", "job create image x", "image prune", "job import f", "shell @",
+     "sync @", "prune", "backup f", "restore f", "fsck --repair"],
 )  # fmt: skip
 def test_refused_verbs_and_their_words(entry):
     with pytest.raises(NotAvailable):

@@ -65,7 +65,7 @@ def test_the_overview_names_every_verb(cli):
         "run",
     }
     assert cli("help").out == out
-    assert cli("launch", "--gpus", "1", "--help").status == 0
+    assert cli("launch", "--keep", "1", "--help").status == 0
     assert max(map(len, out.splitlines())) <= 100
 
 

@@ -15,6 +15,7 @@ RUN_KEYS = [
     "id", "name", "project", "job", "version", "queue", "resource", "state", "phase", "cause",
     "next_step", "exit_code", "tracked", "config", "summary", "priority", "attempt", "tags", "note",
     "gpus", "image", "created_at", "claimed_at", "started_at", "ended_at", "agent", "directory",
+    "group", "failure", "after", "not_before", "retried", "blocked",
 ]  # fmt: skip
 QUEUE_KEYS = [
     "name", "resource", "config", "template_variables", "prioritized", "paused", "max_running",
@@ -353,7 +354,7 @@ def test_files_and_cp(cli, ended, sdk, tmp_path, refused):
 def test_agent_status_when_none_runs(cli):
     assert cli("agent", "status", "--json").json == {
         "running": False, "pid": None, "host": None, "since": None, "queues": None,
-        "max_jobs": None, "runs": [],
+        "max_jobs": None, "runs": [], "config": None, "notes": [], "problem": None,
     }  # fmt: skip
     for verb in ("drain", "stop"):
         result = cli("agent", verb)

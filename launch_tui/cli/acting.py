@@ -1,0 +1,148 @@
+"""The verbs that act on runs: ``stop``, ``hold``, ``priority``, ``edit``, ``tag`` and their like.
+
+Most take several runs, and the id of a group for all runs of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from launch_tui.cli.groups import LIVE, named
+from launch_tui.cli.output import line
+from launch_tui.domain.run import ENDED, WAITING, Priority, RunState, check_priority
+from launch_tui.errors import UsageError
+from launch_tui.sdk.runs import Runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from launch_tui.cli.parsing import Arguments
+
+
+def stop(arguments: Arguments) -> int:
+    """Ask for runs to end."""
+    now = arguments.on("now")
+
+    def act(runs: Runs, run_id: str) -> str:
+        state = runs.stop(run_id, now=now)
+        return "stopped" if state is RunState.STOPPED else f"stopping, {state} still"
+
+    return _each(arguments, act, states=LIVE)
+
+
+def cancel(arguments: Arguments) -> int:
+    """Stop runs that still wait."""
+    return _each(arguments, Runs.cancel, "cancelled", states=WAITING)
+
+
+def hold(arguments: Arguments) -> int:
+    """Have queued runs passed over."""
+    return _each(arguments, Runs.hold, "held", states=(RunState.QUEUED,))
+
+
+def release(arguments: Arguments) -> int:
+    """Let held runs be taken again."""
+    return _each(arguments, Runs.release, "queued", states=(RunState.HELD,))
+
+
+def front(arguments: Arguments) -> int:
+    """Move a run to the front of its queue."""
+    return _each(arguments, Runs.front, "first in line")
+
+
+def priority(arguments: Arguments) -> int:
+    """Move runs that wait to another priority level."""
+    *words, level = arguments.words
+    wanted = check_priority(level, field="LEVEL")
+
+    def act(runs: Runs, run_id: str) -> None:
+        runs.priority(run_id, wanted)
+
+    return _each(arguments, act, f"priority {wanted}", states=WAITING, words=words)
+
+
+def delete(arguments: Arguments) -> int:
+    """Forget runs that have ended."""
+    return _each(arguments, Runs.delete, "deleted", states=ENDED)
+
+
+def tag(arguments: Arguments) -> int:
+    """Add and take away tags."""
+    reference, *tags = arguments.words
+    with arguments.open() as sdk:
+        line(", ".join(sdk.runs.tag(reference, tags)))
+    return 0
+
+
+def note(arguments: Arguments) -> int:
+    """Set the note of a run."""
+    with arguments.open() as sdk:
+        sdk.runs.note(arguments.words[0], arguments.words[1])
+    return 0
+
+
+def edit(arguments: Arguments) -> int:
+    """Edit a run that waits."""
+    from launch_tui.cli.editing import edit_values
+    from launch_tui.cli.queues import keys_told, variables_told
+
+    with arguments.open() as sdk:
+        run = sdk.runs.get(arguments.words[0])
+        if run.state not in WAITING:
+            raise UsageError(
+                "RUN", f"{run.id} is {run.state}", allowed="a run that still waits; see rerun"
+            )
+        spec, queue = sdk.runs.spec(run.id), sdk.queues.get(run.queue)
+        before: dict[str, Any] = {
+            "name": run.name,
+            "project": run.project,
+            "note": run.note,
+            "tags": list(run.tags),
+            "priority": str(run.priority),
+            "config": dict(run.config),
+            "resource_args": dict(spec.resource_args),
+            "template_variables": dict(spec.template_variables),
+        }
+        changes = edit_values(
+            before,
+            title=f"run {run.id} of {run.job}:{run.version}, {run.state} on {run.queue}",
+            folder=sdk.home.temporary,
+            apply=lambda changed: sdk.runs.edit(run.id, changed),
+            told={
+                "priority": [", ".join(Priority)],
+                "resource_args": keys_told(queue, owner=False),
+                "template_variables": variables_told(queue) or ["the queue has none"],
+            },
+        )
+    line(f"{run.id}  {', '.join(changes) or 'nothing'} changed")
+    return 0
+
+
+def _each(
+    arguments: Arguments,
+    act: Callable[[Runs, str], object],
+    said: str = "",
+    *,
+    states: Collection[RunState] = frozenset(RunState),
+    words: Sequence[str] | None = None,
+) -> int:
+    """Do something to each run that the words name; unknown ones are refused before any.
+
+    Args:
+        arguments: The command line.
+        act: Does it.
+        said: What was done, as it is told; what ``act`` returns if left out.
+        states: Those of a group's runs that it can be done to.
+        words: The words that name runs, where not all do.
+    """
+    with arguments.open() as sdk:
+        for run_id, group in named(sdk, words or arguments.words, states):
+            try:
+                done = act(sdk.runs, run_id)
+            except UsageError:
+                # A run of a group may end, or start, between being looked up and its turn.
+                if not group or sdk.runs.get(run_id).state in states:
+                    raise
+                continue
+            line(f"{run_id}  {said or done}")
+    return 0
