@@ -7,11 +7,13 @@ line beats the file. ``docs/agent-configuration.md`` has the table of the keys.
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.agent import config_images as images
 from launch_tui.agent import config_values as values
+from launch_tui.domain.document import read_document
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class AgentConfig:
         max_jobs: How many runs at once; None for no limit.
         entity: What runs without an entity of their own have for one; empty for none.
         secure_mode: Whether a run must start with its job's own entry point.
-        verbosity: 0; 1 for the agent's state every 20 seconds as well; 2 for what it logs too.
+        verbosity: 0; from 1 on the agent's state is told every 20 seconds as well.
         stopped_run_timeout: Seconds between asking a run to end, insisting, and killing it.
         start_timeout: Seconds that a run may take to start; None for no limit.
         macro_environment: The agent's variables that a resource configuration may refer to.
@@ -158,19 +160,13 @@ _WITHOUT_EFFECT = ("max_schedulers", "registry", "environment", "builder")
 
 def _document(path: Path) -> Mapping[str, object]:
     """Return the keys of a file; a file with nothing in it has none."""
-    import yaml
-
     where = str(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise UsageError(where, f"is larger than {MAX_BYTES // 1024} KiB: no agent settings")
-        found = yaml.load(data.decode("utf-8"), Loader=yaml.SafeLoader)
+        found = path.stat()
     except OSError as error:
-        raise UsageError(
-            where, f"cannot be read: {(error.strerror or 'unreadable').lower()}"
-        ) from None
-    except UnicodeDecodeError:
-        raise UsageError(where, "is not UTF-8 text") from None
-    return {} if found is None else values.mapping(found, where)
+        raise UsageError(where, f"cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise UsageError(where, "is no file", allowed="a file of YAML or JSON")
+    if found.st_size > MAX_BYTES:
+        raise UsageError(where, f"has more than {MAX_BYTES // 1024} KiB", allowed="agent settings")
+    return read_document(path, where)

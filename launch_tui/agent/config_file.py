@@ -2,8 +2,9 @@
 
 The folder is watched rather than the file: editors write a new file and rename it over the old
 one, and Kubernetes swaps a symbolic link one level up. Every link on the way to the file is
-followed, and the folders they lie in are watched too. What counts in the end is whether another file, or another
-state of it, is found under the name. While there is no file, it is only looked for once a second.
+followed, and the folders they lie in are watched too. What counts in the end is whether another
+file, or another state of it, is found under the name. While there is no file, it is only looked for
+once a second.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import reprlib
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.quantities import parse_duration, parse_size
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 SHOWN_LENGTH = 60
 """Characters of a wrong value that an error repeats."""
+
+# Bounded in depth and width too: aliases let a few lines of YAML stand for a large value.
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxstring = 2, SHOWN_LENGTH
 
 _FLAGS = {"true": True, "yes": True, "on": True, "1": True}
 _FLAGS |= {"false": False, "no": False, "off": False, "0": False}
@@ -188,7 +193,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def shown(value: object) -> str:
     """Return a wrong value as an error repeats it."""
-    said = printable(repr(value))
+    said = printable(_BRIEF.repr(value))
     return said if len(said) <= SHOWN_LENGTH else said[: SHOWN_LENGTH - 1] + "…"
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from launch_tui.store.paths import Home
     from launch_tui.store.write import Claimed
 
+STATE_S = 20.0
+"""How often a talkative agent says what it does; W&B's does it as often."""
 STANDBY_POLL_S = 0.2
 """How often an agent that stands by tries the lock."""
 
@@ -142,6 +144,7 @@ class Agent:
                 asyncio.create_task(changes.watch()),
                 asyncio.create_task(self._hear(changes)),
                 asyncio.create_task(self._follow_config()),
+                asyncio.create_task(self._say_state()),
             ]
             self._context.report(self._greeting())
             self._say_notes()
@@ -186,9 +189,11 @@ class Agent:
     def _take_config(self, found: AgentConfig | UsageError) -> None:
         self._config_is_told = False
         if isinstance(found, AgentConfig):
+            noted = self._config.notes
             self._config, self._config_problem = found, ""
             self._context.report(f"settings of {found.path}: {found.described()}")
-            self._say_notes()
+            if found.notes != noted:
+                self._say_notes()
         else:
             self._config_problem = str(found)
             self._context.report(f"the settings stay as they are: {found}")
@@ -296,6 +301,13 @@ class Agent:
     def _say_notes(self) -> None:
         for note in self._config.notes:
             self._context.report(f"{self._config.path}: {note}")
+
+    async def _say_state(self) -> None:
+        while True:
+            await asyncio.sleep(STATE_S)
+            if self._config.verbosity:
+                count = len(self._executions)
+                self._context.report(f"{count} runs at work; serves {self._config.described()}")
 
     def _greeting(self) -> str:
         queues, max_jobs = self._config.queues, self._config.max_jobs
