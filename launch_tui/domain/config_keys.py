@@ -6,6 +6,7 @@ written, so that it shows and merges as its owner knows it; ``Key.read`` gives w
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from launch_tui.domain.queue import Resource
+
+MAX_WHOLE = 10**30
+"""Larger numbers are slips of the hand, and a float of that size is no whole number any more."""
 
 MAX_SHOWN = 60
 """Characters of a wrong value that an error repeats."""
@@ -162,11 +166,13 @@ def read_number(value: object) -> float | None:
 
 def read_whole(value: object) -> int | None:
     """Return a whole number, also one in a text or written as ``4.0``; None otherwise."""
+    if isinstance(value, bool):
+        return None
     if isinstance(value, str) and _WHOLE.match(value.strip()):
         return int(value)
     if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+        value = int(value)
+    return value if isinstance(value, int) and abs(value) <= MAX_WHOLE else None
 
 
 def read_flag(value: object) -> bool | None:
@@ -259,6 +265,7 @@ def _names(key: Key, value: object, field: str) -> dict[str, str]:
     return {
         check_variable(name, field=field): _assigned(text, f"{field}.{name}")
         for name, text in value.items()
+        if text is not None
     }
 
 
@@ -276,12 +283,9 @@ def named(words: Iterable[object], field: str) -> dict[str, str]:
 
 
 def _assigned(value: object, field: str) -> str:
-    if isinstance(value, bool):
-        # Python and shells spell it differently, and a job may look for either.
-        word = "true" if value else "false"
-        raise UsageError(field, f"{word} is not a text", allowed=f'text, such as "{word}"')
-    if isinstance(value, (int, float)):
-        value = f"{value}"
+    # YAML has `OMP_NUM_THREADS: 8` as a number and a filled hole has its variable's type.
+    if isinstance(value, (bool, int, float)):
+        value = json.dumps(value)
     return check_text(value, field)
 
 

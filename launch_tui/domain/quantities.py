@@ -17,6 +17,9 @@ MAX_SIZE = 2**60
 MAX_DURATION = 10 * 365 * 86_400.0
 """Seconds; a limit of more than ten years is none."""
 
+UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+"""The units in which durations are shown, with their seconds."""
+
 SIZES = "bytes, or a number with K, M, G or T, such as 20G"
 DURATIONS = "seconds, or such as 90s, 1h30m, 2d or 2:00:00"
 
@@ -104,7 +107,7 @@ def write_duration(seconds: float) -> str:
 def split_duration(seconds: int) -> list[tuple[int, str]]:
     """Return whole seconds as counts of days, hours, minutes and seconds, without the zeros."""
     parts: list[tuple[int, str]] = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+    for unit, size in UNITS:
         count, seconds = divmod(seconds, size)
         if count:
             parts.append((count, unit))
