@@ -1,8 +1,11 @@
-"""The variables that a job gets, put together when it starts.
+"""What a job gets from its surroundings when it starts: its variables, macros, its Python.
 
-In this order, later ones win: the agent's own environment, what was captured at enqueue, the
-interpreter, tracking, what is said about the run, ``--setenv``, ``--pass-env`` and ``--secret``.
-The values of secrets exist only here and in the job: they are never stored.
+Variables in this order, later ones win: the agent's own environment, what was captured at enqueue,
+the interpreter, the queue's ``env_file``, the queue's ``env``, tracking, what is said about the
+run, ``--setenv``, ``--pass-env`` and ``--secret``; last of all the GPUs that were assigned, because
+nothing a job is told may show it those of another. The values of secrets exist only here and in the
+job: they are never stored. (A launch's own ``-R env.A=1`` is part of the configuration and so of
+``env``.)
 """
 
 from __future__ import annotations
@@ -10,21 +13,25 @@ from __future__ import annotations
 import functools
 import os
 import socket
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from launch_tui import faults
+from launch_tui.agent.env_file import read_env_file
 from launch_tui.domain.environment import CAPTURED, CAPTURED_PREFIXES
+from launch_tui.domain.job import Environment, VenvMode
+from launch_tui.domain.macros import expand
 from launch_tui.errors import StartFailed
 from launch_tui.tracking.offline import STRIPPED, job_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
     from launch_tui.builders import Interpreter
     from launch_tui.domain.run import Run
     from launch_tui.domain.spec import RunSpec
     from launch_tui.store.paths import Home
+    from launch_tui.targets.local_process_keys import LocalProcessConfig
 
 _OURS = frozenset({faults.VARIABLE, "LAUNCH_TUI_HOME"})
 
@@ -36,6 +43,10 @@ def variables_of(
     home: Home,
     config: Mapping[str, object],
     environ: Mapping[str, str] | None = None,
+    *,
+    resources: LocalProcessConfig | None = None,
+    devices: Mapping[str, str] | None = None,
+    working_directory: Path | None = None,
 ) -> dict[str, str]:
     """Return all variables of a run's job.
 
@@ -46,9 +57,13 @@ def variables_of(
         home: The data directory.
         config: What the launch gave for ``wandb.config``.
         environ: The agent's own environment; by default that of this process.
+        resources: The resource configuration, its macros expanded; None where there is none.
+        devices: What shows the job its assigned GPUs (``devices.visible.visible_devices``).
+        working_directory: Where the job starts, and where a relative ``env_file`` is.
 
     Raises:
-        StartFailed: When a variable or secret that the run refers to is not there.
+        StartFailed: When a variable or secret that the run refers to is not there, or an
+            ``env_file`` is not there or cannot be read (file and line are named).
     """
     environ = _this_process() if environ is None else environ
     own = {
@@ -60,6 +75,10 @@ def variables_of(
     variables = interpreter.environ({**own, **spec.captured})
     for name in STRIPPED:
         variables.pop(name, None)
+    if resources is not None:
+        for file in resources.env_file:
+            variables |= read_env_file(file, working_directory or Path.home())
+        variables |= resources.env
     attempt = home.attempt(run.id, run.attempt)
     variables |= job_environment(
         run_id=run.id,
@@ -85,7 +104,89 @@ def variables_of(
         variables[name] = _passed(name, environ)
     for name in spec.secrets:
         variables[name] = _secret(name, home.root, environ)
-    return variables
+    return variables | dict(devices or {})
+
+
+def macro_values(
+    run: Run,
+    spec: RunSpec,
+    gpus: Sequence[str],
+    environ: Mapping[str, str] | None = None,
+    allowed: Iterable[str] = (),
+) -> dict[str, str]:
+    """Return what each macro stands for in the resource configuration of a run.
+
+    Args:
+        run: The run, about to be started.
+        spec: Its frozen request.
+        gpus: The UUIDs of the GPUs that were assigned.
+        environ: The agent's own environment; by default that of this process.
+        allowed: The agent's variables that may be referred to (``macro_environment`` of its
+            configuration). None of them takes the place of a macro.
+    """
+    environ = _this_process() if environ is None else environ
+    own = {
+        "project_name": run.project,
+        "entity_name": spec.entity,
+        "run_id": run.id,
+        "run_name": run.name,
+        "image_uri": run.image or "",
+        "author": spec.author,
+        "queue_name": run.queue,
+        "job_name": run.job,
+        "gpus": ",".join(gpus),
+    }
+    return {name: environ[name] for name in allowed if name in environ} | own
+
+
+def expand_resources(resources: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """Return a resource configuration with its macros replaced, but for those in ``setup``.
+
+    There they are variables of the shell (``targets.job_wrapper.wrap``).
+
+    Args:
+        resources: Merged, filled and checked.
+        values: From ``macro_values``.
+    """
+    return {
+        key: value if key == "setup" else expand(value, values) for key, value in resources.items()
+    }
+
+
+def environment_for(
+    environment: Environment, python: str, environ: Mapping[str, str] | None = None
+) -> Environment:
+    """Return the environment of a job with the ``python`` of the resource configuration.
+
+    A version is what a job's environment is built with, or, where none is built, an interpreter of
+    this machine; a path is an interpreter that is used as it is, with the packages it has.
+
+    Args:
+        environment: The job's own.
+        python: A version such as ``3.11``, a path, or nothing, which changes nothing.
+        environ: Where PATH is looked up; by default this process's.
+
+    Raises:
+        StartFailed: No interpreter of that version is on this machine.
+    """
+    if not python:
+        return environment
+    if not python[0].isdigit():
+        path = str(Path(python).expanduser())
+        return Environment(mode=VenvMode.PYTHON, interpreter=path)
+    if environment.mode is VenvMode.BUILD:
+        return Environment(mode=VenvMode.BUILD, python_version=python)
+    from launch_tui.builders.pythons import find_python, found_versions
+
+    environ = _this_process() if environ is None else environ
+    found = find_python(python, environ)
+    if found is None:
+        versions = ", ".join(found_versions(environ)) or "none"
+        raise StartFailed(
+            f"python: Python {python} is not on this machine (found: {versions})",
+            next_step="Install it, or change `python` in the resource configuration, then rerun",
+        )
+    return Environment(mode=VenvMode.PYTHON, interpreter=str(found))
 
 
 @functools.cache

@@ -15,11 +15,12 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from launch_tui.domain.macros import MACROS
 from launch_tui.errors import StartFailed
 from launch_tui.targets.cgroup import limited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from launch_tui.targets.cgroup import Enforcement
     from launch_tui.targets.local_process_keys import LocalProcessConfig
@@ -105,6 +106,7 @@ def wrap(
     config: LocalProcessConfig,
     *,
     name: str,
+    macros: Mapping[str, str] | None = None,
     by: Enforcement | None = None,
     shell: str | None = None,
 ) -> tuple[str, ...]:
@@ -115,8 +117,10 @@ def wrap(
 
     Args:
         command: The job's own command.
-        config: What is asked; macros are expanded.
+        config: What is asked; macros are expanded, but for those in setup lines.
         name: The attempt's handle, which names its control group.
+        macros: What ``${run_id}`` and the like mean in setup lines. They are variables of the
+            shell: pasted into the text, a run's name could carry commands.
         by: How memory and CPUs are enforced; by default what this machine has.
         shell: The shell; by default bash where there is one, else sh.
 
@@ -126,7 +130,7 @@ def wrap(
     wrapped = tuple(command)
     if config.setup or config.ulimit or config.umask is not None or config.nice is not None:
         shell = shell or _shell()
-        wrapped = (shell, "-c", _script(wrapped, config, shell), "setup")
+        wrapped = (shell, "-c", _script(wrapped, config, shell, macros or {}), "setup")
     if config.nice is not None:
         # Outside of the shell, which then can tell when the job's command is not there.
         wrapped = (shutil.which("nice") or "nice", "-n", str(config.nice), *wrapped)
@@ -178,7 +182,9 @@ def _is_bash(shell: str) -> bool:
     return shell.rpartition("/")[2] == "bash"
 
 
-def _script(command: tuple[str, ...], config: LocalProcessConfig, shell: str) -> str:
+def _script(
+    command: tuple[str, ...], config: LocalProcessConfig, shell: str, macros: Mapping[str, str]
+) -> str:
     text = "\n".join(config.setup)
     parts = [f"_lt_job={shlex.quote(command[0])}\n", _REPORT]
     if config.umask is not None:
@@ -188,6 +194,10 @@ def _script(command: tuple[str, ...], config: LocalProcessConfig, shell: str) ->
     ]
     if config.setup and not _is_bash(shell):
         parts.append(f"printf '%s\\n' '{SIGN} no bash is here, the setup lines run in sh' >&2\n")
+    if config.setup:
+        # The agent's variables are in the job's environment already, and stay out of the command.
+        given = [name for name in MACROS if name in macros and name in text]
+        parts += [f"{name}={shlex.quote(macros[name])}\n" for name in given]
     if _NEEDS_MODULES.search(text):
         parts.append(_MODULES.replace("SHELL", "bash" if _is_bash(shell) else "sh"))
     if _NEEDS_CONDA.search(text):

@@ -36,9 +36,9 @@ TELL = (
 def carry_out(target, make_attempt, outcome):
     """Returns ``carry_out(config, *command)``: the handle, the end and the log."""
 
-    async def run(config, *command, shell=None, environment=None, by=None):
+    async def run(config, *command, environment=None, **how):
         attempt = make_attempt(*command, environment=environment)
-        words = wrap(command, config, name=attempt.handle, shell=shell, by=by)
+        words = wrap(command, config, name=attempt.handle, **how)
         handle = await target.start(replace(attempt, command=words))
         ended = (await outcome(target, handle))[-1]
         return handle, ended, (attempt.directory / "output.log").read_text()
@@ -96,6 +96,22 @@ async def test_what_a_sourced_file_sets_reaches_the_job(carry_out, tmp_path, she
     assert "arguments" not in log, "a sourced file must not see the words of the wrapper"
     told = json.loads(log.splitlines()[-1])
     assert (told["env"]["A"], told["env"]["B"]) == ("1", "2")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+async def test_macros_in_setup_lines_carry_no_commands(carry_out, tmp_path, shell):
+    name = "$(touch pwned); touch pwned; '\"`touch pwned`"
+    config = LocalProcessConfig(setup=('export A="${run_name}" B="${MINE}"', ": $gpus"))
+    macros = {"run_name": name, "MINE": "of the agent", "gpus": "GPU-1"}
+    environment = {"MINE": "of the job"}
+    _, ended, log = await carry_out(
+        config, *tell(), shell=shell, macros=macros, environment=environment
+    )
+    assert ended.exit_code == 0, log
+    env = json.loads(log.splitlines()[-1])["env"]
+    assert (env["A"], env["B"]) == (name, "of the job")
+    assert "gpus" not in env
+    assert not (tmp_path / "pwned").exists()
 
 
 @pytest.mark.parametrize("shell", SHELLS)
