@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from launch_tui.domain.macros import MACROS
 from launch_tui.errors import StartFailed
 from launch_tui.targets.cgroup import limited
+from launch_tui.targets.ulimits import ulimit_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,28 +33,6 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
 SIGN = "launch_tui:"
 """How the lines begin that the wrapper writes to the log."""
 CHECK_SECONDS = 5.0
-
-_ULIMITS = {
-    # name: option of the shells' ulimit, and what one unit of it is, in units of setrlimit
-    "as": ("v", 1024),
-    "core": ("c", 1024),
-    "cpu": ("t", 1),
-    "data": ("d", 1024),
-    "fsize": ("f", 1024),
-    "locks": ("x", 1),
-    "memlock": ("l", 1024),
-    "msgqueue": ("q", 1),
-    "nice": ("e", 1),
-    "nofile": ("n", 1),
-    "nproc": ("u", 1),
-    "rss": ("m", 1024),
-    "rtprio": ("r", 1),
-    "rttime": ("R", 1),
-    "sigpending": ("i", 1),
-    "stack": ("s", 1024),
-}
-_ULIMITS_OF_SH = {**_ULIMITS, "core": ("c", 512), "fsize": ("f", 512), "nproc": ("p", 1)}
-"""dash has its own letter for processes, and counts blocks of 512 bytes."""
 
 _REPORT = f"""\
 _lt_at=
@@ -189,9 +168,7 @@ def _script(
     parts = [f"_lt_job={shlex.quote(command[0])}\n", _REPORT]
     if config.umask is not None:
         parts.append(f"umask {config.umask:04o}\n")
-    parts += [
-        _ulimit(name, soft, hard, shell) for name, (soft, hard) in sorted(config.ulimit.items())
-    ]
+    parts += ulimit_lines(config.ulimit, bash=_is_bash(shell), fail="_lt_fail")
     if config.setup and not _is_bash(shell):
         parts.append(f"printf '%s\\n' '{SIGN} no bash is here, the setup lines run in sh' >&2\n")
     if config.setup:
@@ -208,27 +185,6 @@ def _script(
         parts.append("shopt -s execfail\n")
     parts.append(f'_lt_at=\nexec {shlex.join(command)}\n_lt_left "$?"\n')
     return "".join(parts)
-
-
-def _ulimit(name: str, soft: int, hard: int, shell: str) -> str:
-    """Return the lines that set one limit; values are as in ``setrlimit``, -1 is unlimited."""
-    option, unit = (_ULIMITS if _is_bash(shell) else _ULIMITS_OF_SH).get(name, ("", 1))
-    if not option:
-        raise StartFailed(
-            f"ulimit {name} is not known", next_step=f"Known are {', '.join(sorted(_ULIMITS))}"
-        )
-    low, high = (_in_units(value, unit) for value in (soft, hard))
-    first, second = f"ulimit -S{option} {low}", f"ulimit -H{option} {high}"
-    # Soft first, or the new hard limit would be below the old soft one; the other order is for
-    # those who may raise their hard limit.
-    return (
-        f"{{ {first} && {second}; }} 2>/dev/null || {{ {second} && {first}; }} || "
-        f"_lt_fail 'ulimit {name}={soft}:{hard} cannot be set'\n"
-    )
-
-
-def _in_units(value: int, unit: int) -> str:
-    return "unlimited" if value < 0 else str(-(-value // unit))
 
 
 def _setup(number: int, text: str) -> str:
