@@ -1,37 +1,47 @@
 """What the end of a job means: its state, and for a bad end the phase, the cause and what to do.
 
-Pure: the exit status, what tracking saw and the last lines of the log go in. A signal N is told as
-exit status 128 + N, as shells do.
+Pure but for the evidence, which is asked only about bad ends: the exit status, what tracking saw
+and the last lines of the log go in. A signal N is told as exit status 128 + N, as shells do.
 """
 
 from __future__ import annotations
 
-import re
 import signal
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from launch_tui.domain.attempt import Ended, EndKind
+from launch_tui.domain.failure import FailureKind, kind_of, next_step_of
 from launch_tui.domain.run import Phase, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from launch_tui.domain.kernel import KernelEvidence
 
 NEVER_INITIALISED = "exited successfully but never called wandb.init"
 INTERRUPTED = 255
 """What wandb's exit record says of a script that ended by KeyboardInterrupt (WANDB.md 3.6)."""
 
-_PYTHON_ERROR = re.compile(
-    r"^(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning)\b.*"
-)
-_MAX_CAUSE = 300
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How an attempt is settled."""
+    """How an attempt is settled.
+
+    ``failure`` is set for each state that is no good end but ``stopped``: where it is not given, it
+    follows from the others.
+    """
 
     state: RunState
     exit_code: int | None = None
     phase: Phase | None = None
     cause: str | None = None
     next_step: str | None = None
+    failure: FailureKind | None = None
+
+    def __post_init__(self) -> None:
+        if self.failure is None:
+            object.__setattr__(self, "failure", kind_of(self.state, self.phase, self.cause))
 
 
 def judge(
@@ -43,6 +53,9 @@ def judge(
     wandb_exit: int | None,
     untracked_reason: str | None,
     log_tail: str,
+    evidence: Callable[[], KernelEvidence] | None = None,
+    timed_out: FailureKind | None = None,
+    limit: float | None = None,
 ) -> Outcome:
     """Return what an end means.
 
@@ -54,31 +67,51 @@ def judge(
         wandb_exit: The exit code that wandb recorded, None when it recorded none.
         untracked_reason: Why tracking saw nothing, where that can be told.
         log_tail: The last lines of the job's output, made printable.
+        evidence: Tells what the kernel saw of memory (``Evidence.at_end``); called only for an end
+            that it can explain.
+        timed_out: ``TIMEOUT`` or ``START_TIMEOUT`` when the agent ended it for that.
+        limit: The limit that was over then, in seconds.
     """
     if ended.kind is EndKind.NOT_STARTED:
-        return Outcome(
-            state=RunState.FAILED,
-            phase=Phase.START,
-            cause=ended.cause or "the command could not be executed",
-            next_step="check the entry point and the environment, then rerun",
-        )
+        return _not_started(ended)
     code = exit_status(ended.exit_code)
-    if ended.kind in (EndKind.LOST, EndKind.REBOOTED):
-        return _lost(ended, stopped=stopped, wandb_exit=wandb_exit)
     if stopped:
-        return Outcome(state=RunState.STOPPED, exit_code=code, cause="stopped by the user")
+        known = None if ended.kind in (EndKind.LOST, EndKind.REBOOTED) else code
+        return Outcome(state=RunState.STOPPED, exit_code=known, cause="stopped by the user")
+    if timed_out is not None and ended.kind is not EndKind.REBOOTED:
+        return over_time(timed_out, limit, exit_code=code)
+    if ended.kind in (EndKind.LOST, EndKind.REBOOTED):
+        return _lost(ended, wandb_exit, log_tail, evidence)
     if code != 0:
-        return _failed(ended.exit_code or 0, code, log_tail)
+        return _failed(ended.exit_code or 0, log_tail, evidence)
     if tracking_required and not tracked:
-        cause = NEVER_INITIALISED + (f": {untracked_reason}" if untracked_reason else "")
-        return Outcome(
-            state=RunState.FAILED,
-            exit_code=0,
-            phase=Phase.TRACKING,
-            cause=cause,
-            next_step="call wandb.init in the script, or create the job with --tracking optional",
-        )
+        return _untracked(untracked_reason or "")
     return Outcome(state=RunState.FINISHED, exit_code=0)
+
+
+def over_time(
+    kind: FailureKind, limit: float | None = None, *, exit_code: int | None = None
+) -> Outcome:
+    """Return the outcome of a run that the agent ended for its time limit.
+
+    Args:
+        kind: ``TIMEOUT`` or ``START_TIMEOUT``.
+        limit: The limit in seconds.
+        exit_code: What the job ended with; also a job that used the grace to end well is over time.
+    """
+    from launch_tui.domain.quantities import write_duration
+
+    told = f" of {write_duration(limit)}" if limit is not None else ""
+    starting = kind is FailureKind.START_TIMEOUT
+    what = "was not running within its start limit" if starting else "ran over its time limit"
+    return Outcome(
+        state=RunState.FAILED,
+        exit_code=exit_code,
+        phase=Phase.START if starting else Phase.RUN,
+        cause=f"time-out: it {what}{told}",
+        next_step=next_step_of(kind),
+        failure=kind,
+    )
 
 
 def exit_status(code: int | None) -> int | None:
@@ -87,55 +120,96 @@ def exit_status(code: int | None) -> int | None:
 
 
 def last_error(log_tail: str) -> str:
-    """Return the last line that reads like a Python exception, else an empty text."""
-    for line in reversed(log_tail.splitlines()):
-        if _PYTHON_ERROR.match(line.strip()):
-            return line.strip()[:_MAX_CAUSE]
-    return ""
+    """Return the first line of the error that ended the job, else an empty text."""
+    from launch_tui.domain.last_words import last_words
+
+    words = last_words(log_tail)
+    return words[0].line if words else ""
 
 
-def _lost(ended: Ended, *, stopped: bool, wandb_exit: int | None) -> Outcome:
+def _not_started(ended: Ended) -> Outcome:
+    cause = ended.cause or "the command could not be executed"
+    name = cause.partition(": ")[2]
+    next_step = next_step_of(FailureKind.START)
+    if cause.startswith("command not found: "):
+        next_step = f"add what has {name} to the job's requirements, or correct the entry point"
+    elif cause.startswith("permission denied: "):
+        next_step = f"chmod +x {name}, or give its interpreter (python {name}); then rerun"
+    elif "no such interpreter" in cause:
+        next_step = "correct the #! line of that file, or give its interpreter; then rerun"
+    return Outcome(state=RunState.FAILED, phase=Phase.START, cause=cause, next_step=next_step)
+
+
+def _untracked(reason: str) -> Outcome:
+    """Settle a job that ended well and broke the tracking rule."""
+    kind, next_step = FailureKind.NOT_TRACKED, ""
+    # The words are those of tracking.variables.why_untracked.
+    if reason.startswith("wandb is disabled"):
+        kind = FailureKind.WANDB_DISABLED
+    elif reason.startswith("wandb is not installed"):
+        next_step = (
+            "add wandb to the job's requirements.txt or pyproject.toml, create a new version of "
+            "the job, then launch it"
+        )
+    elif "mode='online'" in reason:
+        next_step = (
+            "leave mode='online' out of wandb.init, since runs are recorded offline, or pass a key "
+            "on with --pass-env WANDB_API_KEY"
+        )
+    return Outcome(
+        state=RunState.FAILED,
+        exit_code=0,
+        phase=Phase.TRACKING,
+        cause=NEVER_INITIALISED + (f": {reason}" if reason else ""),
+        next_step=next_step or next_step_of(kind),
+        failure=kind,
+    )
+
+
+def _lost(
+    ended: Ended,
+    wandb_exit: int | None,
+    log_tail: str,
+    evidence: Callable[[], KernelEvidence] | None,
+) -> Outcome:
     """Settle a run whose exit status nobody saw by what wandb wrote, if it wrote its end."""
-    if stopped:
-        return Outcome(state=RunState.STOPPED, cause="stopped by the user")
     told = f"{ended.cause}; wandb's exit record says {wandb_exit}"
     if wandb_exit == 0:
         return Outcome(state=RunState.FINISHED, exit_code=0, cause=told)
     if wandb_exit is not None:
+        known = _failed(wandb_exit, log_tail, None)
         return Outcome(
             state=RunState.FAILED,
             exit_code=wandb_exit,
             phase=Phase.RUN,
             cause=told,
-            next_step="read the log, then rerun",
+            next_step=known.next_step,
+            failure=known.failure,
         )
+    # The kernel's log may know how it ended although its supervisor was killed too.
+    found = evidence() if evidence is not None and ended.kind is EndKind.LOST else None
+    if found is not None and any(kill.pid == found.main for kill in found.kills):
+        return _failed(-signal.SIGKILL, log_tail, lambda: found)
     return Outcome(
         state=RunState.LOST,
         phase=Phase.RUN,
         cause=ended.cause or "no trace of the outcome is left",
-        next_step="read the log for how far it came, then rerun",
+        next_step=next_step_of(FailureKind.LOST),
     )
 
 
-def _failed(raw: int, code: int | None, log_tail: str) -> Outcome:
-    what = f"exit status {code}"
-    next_step = "read the log, then rerun"
-    if raw < 0:
-        what = f"killed by {_signal_name(-raw)} (exit status {code})"
-        if -raw == signal.SIGKILL:
-            next_step = "if memory ran out, ask for less of it or run fewer at once; then rerun"
-    reason = last_error(log_tail)
+def _failed(
+    exit_code: int, log_tail: str, evidence: Callable[[], KernelEvidence] | None
+) -> Outcome:
+    # Runs that end well never need it, and an agent that starts should not wait for it.
+    from launch_tui.domain.classify import classify
+
+    failure = classify(exit_code, log_tail, evidence)
     return Outcome(
         state=RunState.FAILED,
-        exit_code=code,
+        exit_code=exit_status(exit_code),
         phase=Phase.RUN,
-        cause=f"{what}: {reason}" if reason else what,
-        next_step=next_step,
+        cause=failure.cause,
+        next_step=failure.next_step,
+        failure=failure.kind,
     )
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

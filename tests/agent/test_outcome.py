@@ -2,9 +2,21 @@ from __future__ import annotations
 
 import pytest
 
-from launch_tui.agent.outcome import NEVER_INITIALISED, exit_status, judge, last_error
+from launch_tui.agent.outcome import (
+    NEVER_INITIALISED,
+    Outcome,
+    exit_status,
+    judge,
+    last_error,
+    over_time,
+)
 from launch_tui.domain.attempt import Ended, EndKind
+from launch_tui.domain.failure import FailureKind
+from launch_tui.domain.kernel import KernelEvidence, OomKill
 from launch_tui.domain.run import Phase, RunState
+
+K = FailureKind
+LOST = {"kind": EndKind.LOST, "code": None, "cause": "supervisor killed"}
 
 
 def outcome(kind=EndKind.EXITED, code=0, cause="", **changes):
@@ -97,3 +109,98 @@ def test_without_an_exit_status_wandbs_exit_record_decides():
     failed = outcome(**lost, wandb_exit=1)
     assert (failed.state, failed.exit_code) == (RunState.FAILED, 1)
     assert outcome(**lost, stopped=True).state is RunState.STOPPED
+
+
+def not_asked():
+    raise AssertionError("nothing is to be explained")
+
+
+def killed(pid):
+    kill = OomKill(pid=pid, name="python", resident=0, limited=False, age=0.1)
+    return lambda: KernelEvidence(main=7, kills=(kill,), log_complete=True)
+
+
+def test_a_good_end_needs_no_explanation_whatever_the_log_says():
+    tail = "torch.OutOfMemoryError: CUDA out of memory. Tried\n"
+    got = outcome(log_tail=tail, evidence=not_asked)
+    assert (got.state, got.failure) == (RunState.FINISHED, None)
+
+
+def test_the_kind_comes_from_the_log_and_from_the_kernel():
+    tail = "torch.OutOfMemoryError: CUDA out of memory. Tried\n"
+    assert outcome(code=1, log_tail=tail, evidence=not_asked).failure is K.GPU_OOM
+    assert outcome(code=-9, evidence=killed(7)).failure is K.OOM
+    assert outcome(code=-9, evidence=killed(8)).failure is K.SIGNAL
+    assert outcome(code=3).failure is K.ERROR
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "step"),
+    [
+        (None, K.NOT_TRACKED, "call wandb.init"),
+        ("wandb is disabled (WANDB_MODE=disabled)", K.WANDB_DISABLED, "remove WANDB_MODE"),
+        ("wandb is not installed (No module named 'wandb')", K.NOT_TRACKED, "add wandb to"),
+        ("the script sets mode='online' and wandb has no API key (x)", K.NOT_TRACKED, "leave mode"),
+    ],
+)
+def test_what_to_do_about_a_run_that_was_not_tracked(reason, kind, step):
+    got = outcome(tracked=False, untracked_reason=reason)
+    assert (got.failure, got.phase) == (kind, Phase.TRACKING)
+    assert got.next_step.startswith(step)
+
+
+@pytest.mark.parametrize("code", [0, 3, -2, -9])
+def test_a_run_over_its_time_is_failed_whatever_it_ends_with(code):
+    got = outcome(code=code, timed_out=K.TIMEOUT, limit=5400, evidence=not_asked)
+    assert (got.state, got.phase, got.failure) == (RunState.FAILED, Phase.RUN, K.TIMEOUT)
+    assert got.cause == "time-out: it ran over its time limit of 1h30m"
+    assert got.exit_code == exit_status(code)
+
+
+def test_a_start_that_took_too_long():
+    got = over_time(K.START_TIMEOUT, 60)
+    assert (got.state, got.phase, got.failure) == (RunState.FAILED, Phase.START, K.START_TIMEOUT)
+    assert got.cause == "time-out: it was not running within its start limit of 1m"
+
+
+def test_who_stops_a_run_is_told_so_also_when_its_time_is_over():
+    got = outcome(code=-2, stopped=True, timed_out=K.TIMEOUT)
+    assert (got.state, got.failure) == (RunState.STOPPED, None)
+
+
+def test_a_lost_run_that_the_kernel_ended_is_not_lost():
+    got = outcome(**LOST, evidence=killed(7))
+    assert (got.state, got.failure, got.exit_code) == (RunState.FAILED, K.OOM, 137)
+    got = outcome(**LOST, evidence=killed(8))
+    assert (got.state, got.failure) == (RunState.LOST, K.LOST)
+
+
+def test_a_lost_run_with_wandbs_word_for_it_has_the_kind_of_its_log():
+    tail = "Traceback (most recent call last):\nModuleNotFoundError: No module named 'einops'\n"
+    got = outcome(**LOST, wandb_exit=1, log_tail=tail)
+    assert got.failure is K.IMPORT_ERROR
+    assert got.cause == "supervisor killed; wandb's exit record says 1"
+    assert "einops" in got.next_step
+
+
+@pytest.mark.parametrize(
+    ("cause", "step"),
+    [
+        ("command not found: trian", "add what has trian"),
+        ("permission denied: ./train.py", "chmod +x ./train.py"),
+        ("train.py: no such interpreter", "correct the #! line"),
+        ("", "check the entry point"),
+    ],
+)
+def test_what_to_do_about_a_command_that_cannot_be_executed(cause, step):
+    got = outcome(kind=EndKind.NOT_STARTED, code=None, cause=cause)
+    assert got.failure is K.START
+    assert got.next_step.startswith(step)
+
+
+def test_each_bad_outcome_has_a_kind_whoever_makes_it():
+    for state in (RunState.FAILED, RunState.LOST, RunState.PREEMPTED):
+        for phase in (None, *Phase):
+            assert Outcome(state=state, phase=phase).failure is not None
+    assert Outcome(state=RunState.STOPPED).failure is None
+    assert Outcome(state=RunState.FAILED, failure=K.DEPENDENCY).failure is K.DEPENDENCY
