@@ -26,11 +26,15 @@ _UNITS = ((1024**4, "T"), (1024**3, "G"), (1024**2, "M"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stranger:
-    """A process on a GPU that belongs to no run: ``user`` and ``pid`` are empty where hidden."""
+    """A process on a GPU that no run was given: ``pid`` is 0 and ``user`` empty where hidden.
+
+    ``run_id`` names the run that it belongs to all the same: one that asked for no GPU and uses it.
+    """
 
     pid: int
     user: str
     memory: int
+    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +213,7 @@ def _view(gpu: Gpu, held: Iterable[Held], policy: Policy) -> _View:
 def _fits(view: _View, request: Request) -> bool:
     if view.occupied or view.whole_of or (view.sharers and not request.share):
         return False
-    return view.free >= request.gpu_memory
+    return not request.gpu_memory or view.free >= request.gpu_memory
 
 
 def _preference(view: _View, request: Request, policy: Policy) -> tuple[int, int, int]:
@@ -270,7 +274,9 @@ def _occupation(view: _View) -> str:
 
 def _strangers(strangers: Sequence[Stranger]) -> str:
     largest = max(strangers, key=lambda stranger: stranger.memory)
-    if largest.pid:
+    if largest.run_id:
+        text = f"run {largest.run_id}, which was not given it"
+    elif largest.pid:
         text = f"pid {largest.pid} of {largest.user or 'another user'}"
     else:
         text = "a process that cannot be seen from here"

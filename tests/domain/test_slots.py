@@ -203,6 +203,17 @@ def test_the_shortage_names_users_and_counts_what_it_leaves_out():
     assert answer.endswith("GPU 2 held by run x and 2 more")
 
 
+def test_a_run_on_a_gpu_that_it_was_not_given_is_named():
+    mine = Stranger(pid=7, user="me", memory=2 * G, run_id="r7")
+    answer = text(assign(machine(1, gpu0={"strangers": [mine]}), Request(gpus=1), [], POLICY))
+    assert answer.endswith("needs 1, GPU 0 used by run r7, which was not given it")
+
+
+def test_a_whole_gpu_whose_memory_the_driver_does_not_tell():
+    there = machine(1, gpu0={"total": 0, "strangers": [alien(memory=5 * M)]})
+    assert indices(assign(there, Request(gpus=1), [], POLICY)) == [0]
+
+
 def test_the_shortage_tells_what_is_left_of_shared_gpus():
     runs = [held("a", (0, 12 * G)), held("b", (0, 8 * G))]
     answer = text(assign(machine(1), Request(gpu_memory=6 * G, sharing=True), runs, POLICY))
