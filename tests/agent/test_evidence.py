@@ -34,7 +34,8 @@ LINUX_5 = (
     b"anon-rss:15370088kB, file-rss:0kB, shmem-rss:1024kB, UID:0 pgtables:38964kB\n"
 )
 LINUX_4 = (
-    b"3,70,50000000,-;Memory cgroup out of memory: Kill process 77 (sh) score 900 or sacrifice child\n",
+    b"3,70,50000000,-;Memory cgroup out of memory: Kill process 77 (sh) score 900 "
+    b"or sacrifice child\n",
     b"3,71,50000100,-;Killed process 78 (a (b) c) total-vm:10kB, anon-rss:8kB, file-rss:0kB\n",
 )
 
@@ -72,6 +73,23 @@ def test_what_the_kernel_wrote_before_the_run_does_not_count():
 def test_only_the_kernel_itself_is_believed():
     said_by_a_user = b"11" + LINUX_6[1:]
     assert not kills_in((said_by_a_user, b"", b"no record", b";Killed process 1 (x)"), 0, 12250.0)
+
+
+def test_an_adopted_run_hears_what_was_logged_since_it_began(tmp_path):
+    """A pipe gives one record and then nothing for now, as the kernel's log does."""
+    path = tmp_path / "kmsg"
+    os.mkfifo(path)
+    fd = os.open(path, os.O_RDWR)
+    minute_ago = int((time.monotonic() - 60) * 1e6)
+    record = LINUX_6.replace(b"12247356902", str(minute_ago).encode())
+    try:
+        for age, heard in ((0, False), (50, False), (90, True)):
+            os.write(fd, record)
+            evidence = Evidence(5093, started_at=time.time() - age, kernel_log=path)
+            found = evidence.at_end()
+            assert bool(found.kills) is heard
+    finally:
+        os.close(fd)
 
 
 def tree(root, *, version, counter, machine=0, path="/user.slice/a"):

@@ -93,4 +93,4 @@ def test_what_a_retry_is_for(words, state, kind, retried):
 @pytest.mark.parametrize("state", [RunState.STOPPED, RunState.FINISHED, RunState.RUNNING])
 @pytest.mark.parametrize("kind", [None, *K])
 def test_what_was_stopped_or_finished_is_never_retried(state, kind):
-    assert not retry_matches(RETRY_WORDS, state, kind)
+    assert not retry_matches((*RETRY_WORDS, str(state)), state, kind)
