@@ -111,13 +111,15 @@ class Schema:
 
     ``request`` says what of the machine's slots a checked configuration asks for (a
     ``slots.Request``), for targets that use this machine. An ``open`` schema also takes keys that
-    it does not name: the target hands them on to a system that checks them itself.
+    it does not name: the target hands them on to a system that checks them itself. Keys that are
+    ``kept`` come with a queue of W&B's and mean nothing to this target.
     """
 
     resource: Resource
     keys: tuple[Key, ...] = ()
     request: Callable[[Mapping[str, Any]], Any] | None = None
     open: bool = False
+    kept: tuple[str, ...] = ()
 
     def find(self, name: str) -> Key | None:
         """Return the key of that name."""
@@ -191,6 +193,19 @@ def check_text(value: object, field: str, allowed: str = "text") -> str:
     return value
 
 
+def span(low: str, high: str) -> str:
+    """Return bounds in words, either of them empty where there is none: `` from 1 to 8``."""
+    if low and high:
+        return f" from {low} to {high}"
+    return f" of at least {low}" if low else f" of at most {high}" if high else ""
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return the end of an error's line that names what is most like ``name``, if anything is."""
+    found = get_close_matches(name, list(names), n=1)
+    return f", did you mean {found[0]}?" if found else ""
+
+
 def _within(key: Key, read: float) -> bool:
     low = -math.inf if key.minimum is None else key.minimum
     high = math.inf if key.maximum is None else key.maximum
@@ -206,11 +221,7 @@ def _span(key: Key) -> str:
     write = writers.get(key.kind, "{:.15g}".format)
     low, high = ("" if end is None else write(end) for end in ends)
     example = {Kind.SIZE: ", such as 20G", Kind.DURATION: ", such as 90s or 1h30m"}
-    return (
-        (f" from {low}" if low else "")
-        + (f" to {high}" if high else "")
-        + example.get(key.kind, "")
-    )
+    return span(low, high) + example.get(key.kind, "")
 
 
 def _text(key: Key, value: object, field: str) -> str:

@@ -31,6 +31,7 @@ MAX_VALUES = 50_000
 MAX_DEPTH = 50
 """Objects and lists within each other."""
 
+_MAX_DIGITS = 300
 _ALLOWED = 'a YAML or JSON file, or text such as {"gpus": 1}'
 _KEY_FIRST = re.compile(r"[\w.\-]+:(\s|\Z)|---(\s|\Z)")
 _INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
@@ -81,9 +82,11 @@ def check_plain(value: object, field: str, path: tuple[str, ...] = ()) -> None:
         raise UsageError(field, f"is nested more than {MAX_DEPTH} deep")
     if isinstance(value, dict):
         for key, inner in value.items():
+            if not isinstance(key, str):
+                raise UsageError(_named(field, (*path, str(key))), "is a key that is no text")
             _check_leaf(key, field, path)
             check_plain(inner, field, (*path, key))
-    elif isinstance(value, list):
+    elif isinstance(value, (list, tuple)):
         for at, inner in enumerate(value):
             check_plain(inner, field, (*path, str(at)))
     else:
@@ -104,7 +107,7 @@ def _check_leaf(value: object, field: str, path: tuple[str, ...]) -> None:
     elif isinstance(value, str) and not value.isascii() and not _is_whole(value):
         problem = "holds half a character (a lone surrogate)"
     elif value is not None and not isinstance(value, (str, int, float)):
-        problem = f"is a {type(value).__name__}, which JSON does not have"
+        problem = f"is of type {type(value).__name__}, which JSON does not have"
     if problem:
         raise UsageError(_named(field, path), problem)
 
@@ -158,9 +161,11 @@ def _parse(text: str, field: str) -> Any:  # noqa: ANN401
             return json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, field))
         except RecursionError:
             raise UsageError(field, f"is nested more than {MAX_DEPTH} deep") from None
-        except ValueError as error:
+        except json.JSONDecodeError as error:
             # JSON with a comment or with bare words is YAML; what is neither, JSON says better.
             return _parse_yaml(text, field, instead=str(error) if '"' in text else "")
+        except ValueError:
+            raise UsageError(field, "holds a number of too many digits") from None
     return _parse_yaml(text, field)
 
 
@@ -188,7 +193,8 @@ def _parse_yaml(text: str, field: str, *, instead: str = "") -> Any:  # noqa: AN
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         at = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        parts = (getattr(error, "context", None), getattr(error, "problem", None))
+        problem = ", ".join(filter(None, parts)) or str(error).splitlines()[0]
         raise UsageError(field, f"cannot be read: {instead or problem + at}") from None
 
 
@@ -238,7 +244,7 @@ class _Nodes:
                 here = (*path, f"{key.value} {len(found)}")
             elif key.tag != f"{_TAG}str":
                 raise UsageError(
-                    _named(self._field, here), "is not text", allowed="a key in quotes"
+                    _named(self._field, here), "is a key that is no text", allowed="a key in quotes"
                 )
             if here[-1] in found:
                 line = key.start_mark.line + 1
@@ -269,6 +275,8 @@ def _loader() -> type[yaml.SafeLoader]:
 
 def _int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     text = str(loader.construct_scalar(node))
+    if len(text) > _MAX_DIGITS:
+        raise ValueError("a number of too many digits")
     digits = text.lstrip("+-").lower()
     # 0644 is octal, as kubectl and Docker Compose read it: nobody means 644 by it.
     is_octal = len(digits) > 1 and digits[0] == "0" and set(digits) <= set("01234567")

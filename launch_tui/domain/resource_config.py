@@ -99,7 +99,7 @@ def check(
             if key.owner_only and not owner:
                 raise _not_for_a_launch(schema, where)
             checked[name] = _checked(key, value, where, holes_allowed=holes_allowed)
-        elif schema.open:
+        elif schema.open or name in schema.kept:
             checked[name] = value
         else:
             keys = tuple(key for key in schema.keys if owner or not key.owner_only)

@@ -11,10 +11,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.config_keys import read_flag, read_number, read_whole, shown_value
+from launch_tui.domain.config_keys import (
+    did_you_mean,
+    read_flag,
+    read_number,
+    read_whole,
+    shown_value,
+    span,
+)
 from launch_tui.domain.document import dotted
 from launch_tui.errors import UsageError
 
@@ -35,7 +41,7 @@ _OTHER_KEYS = {
     "min": "minimum", "max": "maximum", "choices": "enum", "values": "enum", "options": "enum",
     "value": "default", "kind": "type", "help": "description",
 }  # fmt: skip
-_NOUNS = {"string": "text", "integer": "a whole number", "number": "a number"}
+_NOUNS = {"string": "text", "integer": "a whole number", "number": "a finite number"}
 
 
 def check_declarations(
@@ -74,11 +80,11 @@ def check_template(
     used = holes(config)
     for name, places in used.items():
         if name not in variables:
-            problem = f"{{{{{name}}}}} is not declared{_alike(name, variables)}"
+            problem = f"{{{{{name}}}}} is not declared{did_you_mean(name, variables)}"
             raise UsageError(f"{field} {places[0]}", problem, allowed=_listed(variables))
     for name in variables:
         if name not in used:
-            hint = _alike(name, [hole for hole in used if hole not in variables] or used)
+            hint = did_you_mean(name, [hole for hole in used if hole not in variables] or used)
             raise UsageError(f"template variable {name}", f"is used by no hole{hint}")
     for path, text in _texts(config, ()):
         if _HOLE.search(_HOLE.sub("a", text)):
@@ -105,7 +111,7 @@ def fill(
     """
     for name in values:
         if name not in variables:
-            problem = f"is not a template variable of the queue{_alike(name, variables)}"
+            problem = f"is not a template variable of the queue{did_you_mean(name, variables)}"
             raise UsageError(f"{field} {name}", problem, allowed=_listed(variables))
     given = {
         name: check_value(variables[name], value, field=f"{field} {name}")
@@ -130,9 +136,10 @@ def check_value(declaration: Mapping[str, Any], value: Any, *, field: str) -> An
     schema = declaration["schema"]
     read = _READERS[schema["type"]](value)
     if read is None or not _is_within(schema, read):
-        raise UsageError(
-            field, f"{shown_value(value)} is not allowed", allowed=allowed(declaration)
-        )
+        choices = [as_text(choice) for choice in schema.get("enum", ())]
+        hint = did_you_mean(value, choices) if isinstance(value, str) else ""
+        problem = f"{shown_value(value)} is not allowed{hint}"
+        raise UsageError(field, problem, allowed=allowed(declaration))
     if isinstance(read, str) and _HOLE.search(read):
         raise UsageError(field, f"{shown_value(value)} is a hole itself", allowed="text without {{")
     return read
@@ -145,11 +152,9 @@ def allowed(declaration: Mapping[str, Any]) -> str:
         return ", ".join(as_text(value) for value in schema["enum"])
     if schema["type"] == "boolean":
         return "true, false"
-    low, high = (schema.get(end) for end in ("minimum", "maximum"))
-    span = (f" from {as_text(low)}" if low is not None else "") + (
-        f" to {as_text(high)}" if high is not None else ""
-    )
-    return _NOUNS[schema["type"]] + span
+    ends = (schema.get("minimum"), schema.get("maximum"))
+    low, high = ("" if end is None else as_text(end) for end in ends)
+    return _NOUNS[schema["type"]] + span(low, high)
 
 
 def holes(config: object) -> dict[str, list[str]]:
@@ -225,7 +230,8 @@ def _schema(given: object, where: str) -> dict[str, Any]:
     kind = given.get("type")
     kind = _OTHER_TYPES.get(kind, kind) if isinstance(kind, str) else kind
     if kind not in TYPES:
-        problem = "is missing" if kind is None else f"{shown_value(kind)} is not a type"
+        hint = did_you_mean(kind, TYPES) if isinstance(kind, str) else ""
+        problem = "is missing" if kind is None else f"{shown_value(kind)} is not a type{hint}"
         raise UsageError(f"{where}.type", problem, allowed=", ".join(TYPES))
     schema: dict[str, Any] = {"type": kind}
     for rule in (_enum, _bounds, _default_of_schema):
@@ -236,8 +242,8 @@ def _schema(given: object, where: str) -> dict[str, Any]:
 def _check_keys(given: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
     for key in given:
         if key not in known:
-            alike = _OTHER_KEYS.get(key) or next(iter(get_close_matches(str(key), known, n=1)), "")
-            hint = f", did you mean {alike}?" if alike else ""
+            meant = _OTHER_KEYS.get(key, str(key))
+            hint = did_you_mean(meant if meant in known else str(key), known)
             raise UsageError(f"{where}.{key}", f"is not known{hint}", allowed=", ".join(known))
 
 
@@ -296,7 +302,9 @@ def _is_within(schema: Mapping[str, Any], value: Any) -> bool:  # noqa: ANN401
 
 def _default(variables: Mapping[str, Any], name: str, field: str, places: list[str]) -> Any:  # noqa: ANN401
     if name not in variables:
-        raise UsageError(places[0], f"{{{{{name}}}}} is not declared{_alike(name, variables)}")
+        raise UsageError(
+            places[0], f"{{{{{name}}}}} is not declared{did_you_mean(name, variables)}"
+        )
     schema = variables[name]["schema"]
     if schema.get("default") is None:
         problem = "is missing and has no default"
@@ -358,11 +366,6 @@ def _replaced(
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "none, the queue declares no template variables"
-
-
-def _alike(name: str, names: Iterable[str]) -> str:
-    found = get_close_matches(name, list(names), n=1)
-    return f", did you mean {found[0]}?" if found else ""
 
 
 def _string(value: object) -> str | None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.config_keys import Key, Kind, Schema, wrong
+from launch_tui.domain.config_keys import Key, Kind, Schema, did_you_mean, unknown_key, wrong
 from launch_tui.domain.quantities import MAX_DURATION
 from launch_tui.domain.queue import Resource
 from launch_tui.domain.slots import Request
@@ -80,11 +79,12 @@ def read(config: Mapping[str, Any]) -> LocalProcessConfig:
     """
     values: dict[str, Any] = {}
     for name, value in config.items():
+        if value is None or name in SCHEMA.kept:
+            continue
         key = SCHEMA.find(name)
         if key is None:
-            raise UsageError(name, f"is not a key of {SCHEMA.resource}")
-        if value is not None and name not in _KEPT:
-            values[name] = key.read(value, name)
+            raise unknown_key(name, name, SCHEMA.keys, f"a key of {SCHEMA.resource}")
+        values[name] = key.read(value, name)
     return LocalProcessConfig(**values)
 
 
@@ -125,9 +125,8 @@ def _ulimit(value: Mapping[str, str], field: str) -> dict[str, tuple[int, int]]:
 
 def _limit(name: str, text: str, field: str) -> tuple[int, int]:
     if name not in LIMITS:
-        alike = get_close_matches(name, LIMITS, n=1)
-        hint = f", did you mean {alike[0]}?" if alike else ""
-        raise UsageError(field, f"is not a limit{hint}", allowed=", ".join(LIMITS))
+        problem = f"is not a limit{did_you_mean(name, LIMITS)}"
+        raise UsageError(field, problem, allowed=", ".join(LIMITS))
     match = _LIMIT.match(text.strip())
     if match is None:
         raise wrong(field, text, "SOFT or SOFT:HARD, each a whole number, -1 or unlimited")
@@ -157,12 +156,12 @@ def _gpu_idle_stop(value: Mapping[str, Any], field: str) -> GpuIdleStop:
 
 
 _SLOTS = ("gpus", "gpu_memory", "cpus", "memory", "gpu_sharing")
-_KEPT = frozenset({"builder"})
-"""Of a W&B queue: what builds of images are told. A local process has no image."""
 
 SCHEMA = Schema(
     resource=Resource.LOCAL_PROCESS,
     request=request,
+    # What builds of images are told, in W&B; a local process has no image.
+    kept=("builder",),
     keys=(
         Key(
             name="env",
@@ -279,11 +278,6 @@ SCHEMA = Schema(
                     help="how long on end",
                 ),
             ),
-        ),
-        Key(
-            name="builder",
-            kind=Kind.ANY,
-            help="kept as W&B has it; a local process has no image to build",
         ),
     ),
 )
