@@ -171,7 +171,7 @@ def section(
     """
     for key in values:
         if key not in readers:
-            raise unknown(key, readers, named(key))
+            raise unknown(key, readers, named(printable(key)[:SHOWN_LENGTH]))
     return {
         key: readers[key](value, named(key)) for key, value in values.items() if value is not None
     }
