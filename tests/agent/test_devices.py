@@ -166,6 +166,15 @@ def test_a_run_that_has_just_ended_leaves_its_gpu_at_once(watch, nvml, process):
     assert given(seen.admit(Request(gpus=1), [])) == ["a"]
 
 
+def test_a_change_of_what_is_held_has_the_driver_asked_at_once(watch, nvml):
+    nvml.tell(gpus=[device("a")])
+    seen = watch(every=3600)
+    seen.holding([holds("r1", "a")])
+    nvml.tell(gpus=[device("a", utilization=60)])
+    seen.holding([])
+    until(lambda: seen.machine().gpus[0].utilization == 60)
+
+
 def test_what_hides_below_our_supervisor_is_ours(watch, nvml, process, home):
     supervisor, attempt = process(), home.attempt("r1", 2)
     attempt.mkdir(parents=True)
