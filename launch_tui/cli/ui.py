@@ -127,6 +127,8 @@ def _end(home: Home, inside: EmbeddedAgent, *, stop_all: bool) -> None:
     if not inside.is_alive():
         inside.leave()
         inside.join()
+        if inside.error is not None:
+            say(f"the agent of this screen ended: {inside.error}")
         return
     with Launch(home.root) as launch:
         ours = _holds_the_lock(launch)

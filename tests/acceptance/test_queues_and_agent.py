@@ -104,7 +104,8 @@ def test_an_agent_for_some_queues_serves_no_others(world, folder):
     assert world.show(ignored)["state"] == "queued"
     assert world.ok("why", ignored, "--json").json["kind"] == "not_served"
     status = world.ok("agent", "status", "--json").json
-    assert list(status) == ["running", "pid", "host", "since", "queues", "max_jobs", "runs"]
+    contract = ["running", "pid", "host", "since", "queues", "max_jobs", "runs"]
+    assert list(status)[: len(contract)] == contract
     assert status["queues"] == ["other"]
 
 
