@@ -166,8 +166,9 @@ def test_secure_mode_runs_jobs_as_they_are_and_nothing_else(world, folder, setti
     plain = world.launch("proj", "lr=1")
     other = world.launch("proj", "-E", f"{sys.executable} train.py --evil")
     in_place = world.shell("true")
+    setup = world.launch("proj", "-R", '{"setup": "echo evil"}')
     assert world.until(plain)["state"] == "finished", world.log(plain)
-    for run, what in ((other, "entry point"), (in_place, "in place")):
+    for run, what in ((other, "entry point"), (in_place, "in place"), (setup, "'setup'")):
         ended = world.until(run)
         assert (ended["state"], ended["started_at"]) == ("failed", None)
         assert "secure_mode" in ended["cause"]
