@@ -12,7 +12,7 @@ from launch_tui.cli.documents import is_text
 from launch_tui.cli.launch import hint, resolved, row
 from launch_tui.cli.output import line, notes, print_json
 from launch_tui.cli.parsing import nearest
-from launch_tui.cli.requests import check_retries, launch_request, retry_kinds
+from launch_tui.cli.requests import launch_request, retry_kinds
 from launch_tui.cli.resources import SHORT_KEYS, check_short, joined
 from launch_tui.domain.words import merge
 from launch_tui.errors import UsageError
@@ -99,9 +99,10 @@ def _request(base: LaunchRequest, values: dict[str, Any], at: int) -> LaunchRequ
     try:
         changes |= _resources(base, values) | _retries(values)
         request = replace(base, **changes)
-        check_retries(request)
     except UsageError as error:
         raise _wrong(at, error.cause) from None
+    if (request.retry_on or request.backoff is not None) and not request.retries:
+        raise _wrong(at, "retry_on and backoff mean nothing without retries")
     return request
 
 

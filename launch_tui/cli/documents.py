@@ -151,6 +151,8 @@ def _dumper() -> type[yaml.SafeDumper]:
     def represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         # Quoted, PyYAML escapes what it would otherwise write raw and read back as a line break.
         style = None if text.isprintable() else '"'
+        if "\n" in text and all(line.isprintable() for line in text.split("\n")):
+            style = "|"
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     Dumper.add_representer(str, represent_text)

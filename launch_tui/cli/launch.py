@@ -6,13 +6,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.output import brief, flattened, line, notes, print_json, say
-from launch_tui.cli.requests import (
-    check_retries,
-    create_job,
-    folder_in_place,
-    launch_request,
-    place_of,
-)
+from launch_tui.cli.requests import create_job, folder_in_place, launch_request, place_of
+from launch_tui.cli.resources import named_by_flags
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +36,9 @@ def launch(arguments: Arguments) -> int:
         if arguments.on("dry_run"):
             from launch_tui.cli.plan import print_plan
 
-            return print_plan(sdk.plan(request), json=arguments.json)
+            with named_by_flags(arguments):
+                plan = sdk.plan(request)
+            return print_plan(plan, json=arguments.json)
         return enqueue(sdk, arguments, request)
 
 
@@ -61,10 +58,11 @@ def resolved(sdk: Launch, arguments: Arguments, request: LaunchRequest) -> Launc
 
 def enqueue(sdk: Launch, arguments: Arguments, request: LaunchRequest) -> int:
     """Launch one request, say so, and go along with it as ``--wait`` and ``--follow`` ask."""
-    check_retries(request)
+    with named_by_flags(arguments):
+        enqueued = sdk.launch_many([request])
     if request.params:
-        return report_group(sdk, arguments, request.params, sdk.launch_many([request]))
-    return report(sdk, arguments, sdk.launch(request))
+        return report_group(sdk, arguments, request.params, enqueued)
+    return report(sdk, arguments, enqueued[0])
 
 
 def report(sdk: Launch, arguments: Arguments, enqueued: Enqueued) -> int:
@@ -155,5 +153,9 @@ def _check(arguments: Arguments) -> None:
                 raise UsageError(
                     f"--{flag.replace('_', '-')}", f"cannot stand together with {name}"
                 )
+    if not arguments.number("retries") and not arguments.on("file"):
+        for name in ("--retry-on", "--backoff"):
+            if arguments.on(name[2:].replace("-", "_")):
+                raise UsageError(name, "means nothing without retries", allowed="--retries N")
     if arguments.json and arguments.on("follow"):
         raise UsageError("--follow", "cannot stand together with --json", allowed="--wait")

@@ -165,7 +165,8 @@ def keys_told(queue: Queue, *, owner: bool = True) -> list[str]:
     keys = [key for key in schema_of(queue.resource).keys if owner or not key.owner_only]
     width = max((len(key.name) for key in keys), default=0)
     told = [f"  {key.name:<{width}}  {key.allowed}: {key.help}" for key in keys]
-    return [f"keys of {queue.resource}; a value may have {{{{holes}}}}:", *told]
+    holes = "; a value may have {{holes}}" if owner else ", laid on those of the queue"
+    return [f"keys of {queue.resource}{holes}:", *told]
 
 
 def variables_told(queue: Queue) -> list[str]:

@@ -78,20 +78,6 @@ def launch_request(
     )
 
 
-def check_retries(request: LaunchRequest, *, field: str = "") -> None:
-    """Refuse what says how to try again where nothing is tried again.
-
-    Args:
-        request: A launch; a rerun may have its retries from the run.
-        field: What an error names instead of the flag.
-    """
-    if request.retries:
-        return
-    for flag, given in (("--retry-on", request.retry_on), ("--backoff", request.backoff)):
-        if given not in ((), None):
-            raise UsageError(field or flag, "means nothing without retries", allowed="--retries N")
-
-
 def retry_kinds(texts: Iterable[str]) -> tuple[str, ...]:
     """Return what ``--retry-on`` names, in its order, each once."""
     kinds = [kind.strip() for text in texts for kind in text.split(",")]
@@ -166,9 +152,9 @@ def _resources(arguments: Arguments, spec: dict[str, Any]) -> dict[str, Any]:
     for text in arguments.many("set_var"):
         name, separator, value = text.partition("=")
         if not separator or not name:
-            raise UsageError("-v", f"{text!r} is no VAR=VALUE", allowed="-v VAR=VALUE")
+            raise UsageError("--set-var", f"{text!r} is no VAR=VALUE", allowed="-v VAR=VALUE")
         if name in given:
-            raise UsageError("-v", f"{name} is given twice")
+            raise UsageError("--set-var", f"{name} is given twice")
         given[name] = value
     return {
         "resource_args": joined([*parts, *given_resources(arguments)]),

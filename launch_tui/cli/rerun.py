@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from launch_tui.cli.groups import group_of
 from launch_tui.cli.launch import report, report_group
 from launch_tui.cli.requests import launch_request
+from launch_tui.cli.resources import named_by_flags
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,12 +24,15 @@ def rerun(arguments: Arguments) -> int:
             if arguments.on("failed"):
                 problem = f"{reference} is a run by itself"
                 raise UsageError("--failed", problem, allowed="with the id of a group")
-            return report(sdk, arguments, sdk.rerun(reference, changes))
+            with named_by_flags(arguments):
+                enqueued = sdk.rerun(reference, changes)
+            return report(sdk, arguments, enqueued)
         if arguments.on("follow"):
             raise UsageError("--follow", "follows one run, not a group", allowed="--wait")
         failed = arguments.on("failed")
-        enqueued = sdk.rerun_group(reference, changes, failed_only=failed)
-        return report_group(sdk, arguments, {}, enqueued)
+        with named_by_flags(arguments):
+            group = sdk.rerun_group(reference, changes, failed_only=failed)
+        return report_group(sdk, arguments, {}, group)
 
 
 def _changes(arguments: Arguments, words: list[str]) -> LaunchRequest:

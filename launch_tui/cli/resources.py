@@ -7,6 +7,7 @@ the name is kept, so that the queue can refuse what was written for another targ
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.queue import Resource, parse_resource
@@ -14,7 +15,7 @@ from launch_tui.domain.words import merge
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from launch_tui.cli.parsing import Arguments
 
@@ -56,7 +57,7 @@ def check_short(short: Mapping[str, Any], *, by_flag: bool = True) -> dict[str, 
     from launch_tui.domain.quantities import parse_duration, parse_size
 
     for key, value in short.items():
-        flag = f"--{key.replace('_', '-')}" if by_flag else key
+        flag = _flag(key) if by_flag else key
         if key == "gpus":
             _check_number(value, flag, whole=True)
         elif key == "cpus":
@@ -67,6 +68,18 @@ def check_short(short: Mapping[str, Any], *, by_flag: bool = True) -> dict[str, 
             parse_size(value, field=flag)
     return {key: _number(value) if key in ("gpus", "cpus") else value
             for key, value in short.items()}  # fmt: skip
+
+
+@contextmanager
+def named_by_flags(arguments: Arguments) -> Iterator[None]:
+    """Have an error about a key that came by its own flag name the flag, not ``-R``."""
+    try:
+        yield
+    except UsageError as error:
+        key = error.field.removeprefix("-R ").partition(".")[0]
+        if not (error.field.startswith("-R ") and key in SHORT_KEYS and arguments.on(key)):
+            raise
+        raise UsageError(_flag(key), error.problem, allowed=error.allowed) from None
 
 
 def joined(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
@@ -101,6 +114,10 @@ def _unwrapped(document: Mapping[str, Any], field: str) -> tuple[str, Mapping[st
     if not isinstance(inner, dict | None):
         raise UsageError(field, f"{name or _WRAPPER} is no object", allowed="keys with values")
     return (parse_resource(name) if name else ""), inner or {}
+
+
+def _flag(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
 
 
 def _check_number(value: Any, field: str, *, whole: bool) -> None:  # noqa: ANN401

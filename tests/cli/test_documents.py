@@ -134,6 +134,17 @@ def test_what_is_written_for_an_editor_reads_back(values):
     assert parse_document(f"# title\n{dump_yaml(values)}", where="it", field="x") == values
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(" a:#'|-\n\t"), max_size=3).map("\n".join))
+def test_lines_of_text_read_back_too(text):
+    values = {"setup": text, "in": {"ner": [text]}}
+    assert parse_document(dump_yaml(values), where="it", field="x") == values
+
+
+def test_lines_are_written_as_lines():
+    assert dump_yaml({"setup": "a\nb: c\n"}) == "setup: |\n  a\n  b: c\n"
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text):

@@ -49,6 +49,10 @@ def test_a_queue_is_edited(cli, editor):
         ("tracking: required", "tracking: maybe", "--tracking: 'maybe' is no tracking rule"),
         ("max_running: 1", "max_running: [", "YAML: the text cannot be read"),
         ("paused: false", "paused: 1", "paused: 1 is not true or false"),
+        ("config: {}", "config: {cpu: 1}", "is not a key of local-process, did you mean cpus?"),
+        ("config: {}", "config: [1]", "config: [1] is not an object"),
+        ("config: {}", "config: {cpus: '{{n}}'}", "{{n}} is not declared"),
+        ("variables: {}", "variables: {n: {type: integer}}", "is used by no hole"),
     ],
 )
 def test_a_bad_edit_is_told_and_kept(cli, editor, private_home, old, new, says):
@@ -72,6 +76,66 @@ def test_an_editor_that_fails_changes_nothing(cli, editor, monkeypatch, private_
     assert "does not start" in result.err
     assert list((private_home / "tmp").iterdir()) == []
     assert cli("queue", "show", "gpu", "--json").json["max_running"] == 1
+
+
+def test_a_queues_resources_are_edited_under_comments_that_list_the_keys(cli, editor, tmp_path):
+    cli("queue", "create", "gpu", "-r", "process", "-c", '{"cpus": 1, "nice": 1}')
+    editor(
+        "  cpus: 1\n  nice: 1\n",
+        "  cpus: '{{n}}'  # processors\n  setup: |\n    module load x\n    . ./env\n",
+    )
+    text = (tmp_path / "editor.py").read_text()
+    seen = tmp_path / "seen.yaml"
+    more = "p.write_text(p.read_text().replace('variables: {}', 'variables: {n: {type: integer}}'))"
+    copy = f"pathlib.Path({str(seen)!r}).write_text(p.read_text())\n{more}\nsys.exit"
+    (tmp_path / "editor.py").write_text(text.replace("sys.exit", copy))
+    assert cli("queue", "edit", "gpu").out == "gpu  config, template_variables changed\n"
+    queue = cli("queue", "show", "gpu", "--json").json
+    assert queue["config"] == {"cpus": "{{n}}", "setup": "module load x\n. ./env\n"}
+    assert queue["template_variables"] == {"n": {"schema": {"type": "integer"}}}
+    comments = [row for row in seen.read_text().splitlines() if row.startswith("#")]
+    assert any(row.split()[1:2] == ["gpu_sharing"] for row in comments)
+    assert any("enum, minimum, maximum, default" in row for row in comments)
+    editor("  cpus: '{{n}}'\n  setup: |\n    module load x\n    . ./env\n", "")
+    assert cli("queue", "edit", "gpu").status == 2
+    editor("prioritized: false", "prioritized: true")
+    assert cli("queue", "edit", "gpu").out == "gpu  prioritized changed\n"
+
+
+def test_the_resources_of_a_run_that_waits_are_edited(cli, job, editor, sdk):
+    variables = '{"n": {"type": "integer", "default": 1, "maximum": 2}}'
+    cli("queue", "create", "q", "-r", "process", "--prioritize", "-c", '{"cpus": "{{n}}"}',
+        "--template-variables", variables)  # fmt: skip
+    assert cli("launch", job, "-q", "q", "-R", '{"nice": 1}').status == 0
+    editor("  nice: 1", "  nice: 2")
+    assert cli("edit", "@").out.endswith("resource_args changed\n")
+    editor("variables: {}", "variables: {n: 2}")
+    assert cli("edit", "@").out.endswith("template_variables changed\n")
+    assert sdk.runs.spec("@").resources == {"cpus": 2, "nice": 2}
+    editor("priority: medium", "priority: high")
+    assert cli("edit", "@").out.endswith("priority changed\n")
+    assert sdk.runs.get("@").priority == "high"
+    # A key that all lines were taken from has nothing in it.
+    editor("  nice: 2\n", "")
+    assert cli("edit", "@").out.endswith("resource_args changed\n")
+    assert sdk.runs.spec("@").resources == {"cpus": 2}
+    for old, new, says in (
+        ("n: 2", "n: 3", "n: 3 is not allowed"),
+        ("priority: high", "priority: urgent", "'urgent' is no priority"),
+        ("resource_args: {}", "resource_args: {gpu_sharing: true}", "gpu_sharing"),
+    ):
+        editor(old, new)
+        result = cli("edit", "@")
+        assert result.status == 2
+        assert says in result.err
+    assert sdk.runs.get("@").priority == "high"
+
+
+def test_a_one_that_becomes_true_is_a_change(cli, job, editor, sdk):
+    cli("launch", job, "flag=1")
+    editor("flag: 1", "flag: true")
+    assert cli("edit", "@").out.endswith("config changed\n")
+    assert sdk.runs.get("@").config["flag"] is True
 
 
 def test_a_run_that_waits_is_edited(cli, job, editor, sdk):
