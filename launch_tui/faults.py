@@ -27,6 +27,8 @@ POINTS: dict[str, str] = {
     "start.intended": "starting is committed, the target was not asked",
     "start.answered": "the job was started, running is not committed",
     "running.recorded": "running is committed, the job is not watched yet",
+    "retry.before": "an attempt has failed, its retry is not queued",
+    "retry.after": "a retry is queued",
     "end.seen": "the job has ended, its outcome is not stored",
     "settle.before": "the outcome is judged, not stored",
     "settle.after": "the outcome is stored, nobody was told",

@@ -47,7 +47,7 @@ class AgentConfig:
         macro_environment: The agent's variables that a resource configuration may refer to.
         gpu_order: GPUs to give first, by index or (the beginning of) UUID.
         gpu_exclude: GPUs never to give.
-        gpu_busy_memory: Bytes in use by others from which on a GPU is theirs; None for the default.
+        gpu_busy_memory: Bytes in use by others above which a GPU is theirs; None for the default.
         cpus: Processors that runs may have; None for those of the machine.
         memory: Bytes that runs may have; None for those of the machine.
         builder: W&B's section, checked, with W&B's names of the keys.

@@ -14,6 +14,7 @@ from launch_tui.agent.report import AgentEvent
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from launch_tui.agent.devices import DeviceWatch
     from launch_tui.builders import Builder
     from launch_tui.domain.run import Run
     from launch_tui.store.database import Database
@@ -36,6 +37,7 @@ class Context:
     targets: Mapping[str, Target]
     builder: Builder
     tell: Callable[[AgentEvent], None]
+    devices: DeviceWatch
     config: Callable[[], AgentConfig] = AgentConfig
     tracking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "tracking"))
     sourcing: ThreadPoolExecutor = field(

@@ -11,43 +11,53 @@ import asyncio
 import contextlib
 import logging
 import shlex
-from typing import TYPE_CHECKING, Any, TypeVar
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from launch_tui import faults
+from launch_tui.agent.admission import held_by
 from launch_tui.agent.environment import variables_of
-from launch_tui.agent.outcome import Outcome, judge
+from launch_tui.agent.evidence import Evidence
+from launch_tui.agent.ledger import RETRY_S, WAITED_FOR, Ledger
+from launch_tui.agent.limits import (
+    ended_by_limit,
+    first_expiry,
+    gpu_idle_limit,
+    run_limit,
+    start_limit,
+)
+from launch_tui.agent.outcome import Outcome, exit_status, judge
 from launch_tui.agent.secure_mode import check_secure
+from launch_tui.agent.setting import Setting, setting_of
 from launch_tui.agent.sourcing import bring_source
+from launch_tui.agent.stopping import StopAsked, Stopping
 from launch_tui.agent.watching import Tracking, learn_schemas
+from launch_tui.devices.visible import visible_devices
 from launch_tui.domain.attempt import Attempt, Ended, EndKind, Running
-from launch_tui.domain.run import MAX_PREEMPTIONS, Phase, RunState, StopMode
+from launch_tui.domain.failure import retry_matches
+from launch_tui.domain.run import MAX_PREEMPTIONS, Phase, RunState
 from launch_tui.domain.text import printable
-from launch_tui.errors import DiskFull, LaunchError, RunFailure, Stale, StartFailed, StoreBusy
-from launch_tui.store import queues, read, write
-from launch_tui.store.clock import iso, now
+from launch_tui.errors import LaunchError, RunFailure, Stale, StartFailed
+from launch_tui.store import queues, read
+from launch_tui.store.clock import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
     from launch_tui.agent.context import Context
+    from launch_tui.agent.limits import Expiry
     from launch_tui.builders import Interpreter
     from launch_tui.store.write import Claimed
     from launch_tui.targets import Target
     from launch_tui.tracking.offline import Progress
 
-RETRY_S = 1.0
-"""How often a write is tried again while the disk is full or the store is locked."""
-WAITED_FOR = (DiskFull, StoreBusy)
-"""What passes: no run is given up for it, and nothing is told that is not so."""
 LOG_TAIL_BYTES = 16 * 1024
+MAX_BACKOFF_S = 3600.0
+"""Doubling the time before a retry ends here, unless the first back-off is longer still."""
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-_DURABLE = frozenset({RunState.STARTING})
-"""Steps that must be on disk before their effect. After a loss of power a run that was sourcing or
-building is claimed anew, and one that was running has its own token and records on disk."""
 
 _PHASES = {
     RunState.CLAIMED: Phase.SOURCE,
@@ -56,10 +66,6 @@ _PHASES = {
     RunState.STARTING: Phase.START,
     RunState.RUNNING: Phase.RUN,
 }
-
-
-class StopAsked(Exception):
-    """The user asked for the end of a run that has not started."""
 
 
 class Execution:
@@ -74,38 +80,64 @@ class Execution:
         self._context = context
         self.run = claimed.run
         self._spec = claimed.spec
-        self._state = claimed.run.state
         self._target: Target = context.targets[claimed.run.resource]
         self._directory = context.db.home.attempt(self.run.id, self.run.attempt)
-        self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._ledger = Ledger(context, claimed.run)
+        self._stopping = Stopping()
         self._tracking: Tracking | None = None
+        self._setting = Setting()
+        self._evidence: Evidence | None = None
+        self.held = held_by(claimed.run, claimed.spec)
+        """What of the machine's slots the run has until this is over."""
 
     def ask_to_stop(self, mode: str) -> None:
         """End the run as soon as it can be."""
-        self._stop.set()
-        if mode == StopMode.NOW:
-            self._hurry.set()
+        self._stopping.ask(mode)
 
     async def carry_out(self) -> None:
         """Take the run from ``claimed`` to its outcome."""
-        await self._guarded(self._from_source())
+        await self._guarded(self._limited(self._from_source()))
 
     async def take_up(self) -> None:
         """Go on with a run that another agent, now dead, has begun."""
-        await self._guarded(self._from_where_it_is())
+        await self._guarded(self._limited(self._from_where_it_is()))
+
+    async def _limited(self, work: Coroutine[Any, Any, None]) -> None:
+        """Carry on under the limits of the run, which end it as a person would."""
+        allowed = self._context.config().macro_environment
+        try:
+            self._setting = setting_of(self.run, self._spec, allowed)
+        except BaseException:
+            work.close()
+            raise
+        starting = asyncio.ensure_future(self._end_if_it_does_not_start())
+        try:
+            await work
+        finally:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+
+    async def _end_if_it_does_not_start(self) -> None:
+        limit = self._setting.start_timeout or self._context.config().start_timeout
+        if limit is None:
+            return
+        claimed = self.run.claimed_at
+        expiry = await start_limit(seconds(claimed) if claimed else time.time(), limit)
+        if self._ledger.state is not RunState.RUNNING:
+            self._stopping.expire(expiry)
 
     async def _from_source(self) -> None:
         if self._context.config().secure_mode:
             check_secure(self._context.db, self.run, self._spec)
-        source = await self._interruptible(self._bring_source())
-        interpreter = await self._interruptible(self._build(source))
+        source = await self._stopping.unless_asked(self._bring_source())
+        interpreter = await self._stopping.unless_asked(self._build(source))
         handle = await self._start(source, interpreter)
         await self._settle(handle)
 
     async def _from_where_it_is(self) -> None:
-        if self._state not in (RunState.STARTING, RunState.RUNNING):
-            await self._insist(lambda: self._give_back("its agent ended before it was started"))
+        if self._ledger.state not in (RunState.STARTING, RunState.RUNNING):
+            why = "its agent ended before it was started"
+            await self._ledger.insist(lambda: self._ledger.give_back(why))
             return
         attempt = self._attempt(self._directory, self._spec.command, {})
         handle = await self._target.adopt(attempt)
@@ -123,44 +155,28 @@ class Execution:
         try:
             await work
         except asyncio.CancelledError:
-            if self._state in (RunState.CLAIMED, RunState.SOURCING, RunState.BUILDING):
+            if self._ledger.state in (RunState.CLAIMED, RunState.SOURCING, RunState.BUILDING):
                 with contextlib.suppress(LaunchError):
-                    self._give_back("its agent left before it was started")
+                    self._ledger.give_back("its agent left before it was started")
             raise
         except Stale:
             self._context.report("someone else settled it", run=self.run)
         except StopAsked:
-            outcome = Outcome(state=RunState.STOPPED, cause="stopped by the user before it started")
-            await self._conclude(outcome)
+            await self._end_with(self._ended_before_start())
         except RunFailure as failure:
-            await self._conclude(_failed(failure, Phase(failure.phase)))
+            await self._end_with(_failed(failure, Phase(failure.phase)))
         except LaunchError as error:
-            await self._conclude(_failed(error, _PHASES[self._state]))
+            await self._end_with(_failed(error, _PHASES[self._ledger.state]))
         except Exception as error:
             log.exception("run %s", self.run.id)
             what = LaunchError(
                 f"unexpected {type(error).__name__}: {error}",
                 next_step="this is a bug of launch_tui; please report it",
             )
-            await self._conclude(_failed(what, _PHASES[self._state]))
-
-    async def _interruptible(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what ``work`` returns, or end it when a stop is asked for."""
-        task = asyncio.ensure_future(work)
-        stop = asyncio.ensure_future(self._stop.wait())
-        try:
-            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise StopAsked
-            return task.result()
-        finally:
-            stop.cancel()
-            if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+            await self._end_with(_failed(what, _PHASES[self._ledger.state]))
 
     async def _bring_source(self) -> Path:
-        await self._enter(RunState.SOURCING)
+        await self._ledger.enter(RunState.SOURCING)
         faults.point("source.before")
         given_up = False
         loop = asyncio.get_running_loop()
@@ -183,13 +199,13 @@ class Execution:
         return source
 
     async def _build(self, source: Path) -> Interpreter:
-        await self._enter(RunState.BUILDING)
+        await self._ledger.enter(RunState.BUILDING)
         faults.point("build.before")
         interpreter = await self._context.builder.build(
             source,
-            self._spec.environment,
+            self._setting.environment(self._spec.environment),
             self._directory / "build.log",
-            self._say,
+            self._ledger.say,
             variables=self._spec.captured,
         )
         faults.point("build.after")
@@ -198,15 +214,26 @@ class Execution:
     async def _start(self, source: Path, interpreter: Interpreter) -> object:
         home = self._context.db.home
         config = read.given_config(self._context.db, self.run.id)
-        variables = variables_of(self.run, self._spec, interpreter, home, config)
+        variables = variables_of(
+            self.run,
+            self._spec,
+            interpreter,
+            home,
+            config,
+            resources=self._setting.config,
+            devices=visible_devices(self.run.gpus) if self.run.gpus else None,
+            working_directory=source,
+        )
         if not self._spec.entity and (entity := self._context.config().entity):
             variables.setdefault("WANDB_ENTITY", entity)
         command = interpreter.command(self._spec.command)
         attempt = self._attempt(source, command, variables)
+        wrapped = await self._setting.wrapped(command, attempt.handle)
+        attempt = replace(attempt, command=wrapped)
         await self._target.prepare(attempt)
-        if self._stop.is_set():
+        if self._stopping.asked:
             raise StopAsked
-        await self._enter(RunState.STARTING, shlex.join(command))
+        await self._ledger.enter(RunState.STARTING, shlex.join(command))
         faults.point("start.intended")
         handle = await self._target.start(attempt)
         faults.point("start.answered")
@@ -221,26 +248,59 @@ class Execution:
             await self._try_anew(ended.cause)
             return
         progress = await self._tracking.finish()
-        outcome = judge(
+        outcome = self._outcome(ended, progress)
+        if outcome.state is RunState.LOST and ended.kind is EndKind.REBOOTED and self._runs_again():
+            await self._ledger.requeue_preempted(ended.cause)
+            return
+        if outcome.state is RunState.FINISHED:
+            await self._learn(progress)
+        await self._end_with(outcome, ended_at=ended.ended_at)
+
+    def _outcome(self, ended: Ended, progress: Progress) -> Outcome:
+        """Return what the end of the job means."""
+        tail = printable_tail(self._directory / "output.log") if ended.exit_code != 0 else ""
+        if (expiry := self._stopping.expiry or self._over_before(ended)) is not None:
+            return _over(expiry, exit_status(ended.exit_code))
+        if failure := self._setting.start_failure(ended.exit_code, tail):
+            return _failed(failure, Phase.START)
+        return judge(
             ended,
-            stopped=self._stop.is_set(),
+            stopped=self._stopping.by_user,
             tracked=progress.tracked,
             tracking_required=self._must_be_tracked(),
             wandb_exit=progress.exit_code,
             untracked_reason=self._why_untracked() if not progress.tracked else None,
-            log_tail=printable_tail(self._directory / "output.log"),
+            log_tail=tail,
+            evidence=self._evidence.at_end if self._evidence else None,
         )
-        if outcome.state is RunState.LOST and ended.kind is EndKind.REBOOTED and self._runs_again():
-            await self._insist(lambda: self._requeue_preempted(ended.cause))
+
+    def _over_before(self, ended: Ended) -> Expiry | None:
+        """Return the limit for which an agent that is dead now may have ended the job."""
+        if not self.run.started_at or not ended.exit_code or self._stopping.by_user:
+            return None
+        started_at = seconds(self.run.started_at)
+        return ended_by_limit(started_at, ended.ended_at, self._setting.timeout)
+
+    def _ended_before_start(self) -> Outcome:
+        if self._stopping.expiry is not None:
+            return _over(self._stopping.expiry, None)
+        return Outcome(state=RunState.STOPPED, cause="stopped by the user before it started")
+
+    async def _end_with(self, outcome: Outcome, *, ended_at: float = 0.0) -> None:
+        """Settle the run, or queue its next attempt where a retry is for this outcome."""
+        left = self._spec.retries > self.run.retried and not self._stopping.by_user
+        if left and retry_matches(self._spec.retry_on, outcome.state, outcome.failure):
+            first = self._spec.backoff
+            delay = min(first * 2**self.run.retried, max(first, MAX_BACKOFF_S))
+            with contextlib.suppress(Stale):
+                await self._ledger.retry(outcome, delay)
             return
-        if outcome.state is RunState.FINISHED:
-            await self._learn(progress)
-        await self._conclude(outcome, ended_at=ended.ended_at)
+        await self._ledger.conclude(outcome, self._last_seen, ended_at=ended_at)
 
     async def _learn(self, progress: Progress) -> None:
         """Teach the job what it takes and gives; a defect in that costs no run."""
         try:
-            await self._insist(lambda: learn_schemas(self._context, self.run, progress))
+            await self._ledger.insist(lambda: learn_schemas(self._context, self.run, progress))
         except Exception:
             log.exception("schemas of run %s", self.run.id)
 
@@ -253,15 +313,19 @@ class Execution:
 
     async def _watch(self, handle: object, tracking: Tracking) -> Ended:
         ended = None
+        running: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
         # Not a TaskGroup: what goes wrong beside the job must never end the watching of it.
         beside = [
             asyncio.ensure_future(self._stop_when_asked(handle)),
+            asyncio.ensure_future(self._end_when_over(running)),
             asyncio.ensure_future(tracking.follow(self._pids_of(handle))),
         ]
         try:
             async for status in self._target.watch(handle):
                 if isinstance(status, Running):
-                    await self._enter_running(status)
+                    await self._ledger.enter_running(status.started_at)
+                    self._evidence = Evidence(status.pid, started_at=status.started_at)
+                    running.set_result(status)
                 else:
                     ended = status
         finally:
@@ -273,89 +337,32 @@ class Execution:
         return ended
 
     async def _stop_when_asked(self, handle: object) -> None:
-        await self._stop.wait()
-        self._say("stopping")
+        await self._stopping.wanted()
+        self._ledger.say("stopping")
         try:
-            if not self._hurry.is_set():
-                await self._stop_gracefully(handle)
-            if self._hurry.is_set():
-                await self._target.stop(handle, 0)
+            grace = self._context.config().stopped_run_timeout
+            await self._stopping.end(self._target, handle, grace)
         except LaunchError as error:
             self._context.report(error.cause, run=self.run)
 
-    async def _stop_gracefully(self, handle: object) -> None:
-        """Stop with grace; a second, impatient request ends the grace."""
-        grace = self._context.config().stopped_run_timeout
-        stopping = asyncio.ensure_future(self._target.stop(handle, grace))
-        hurry = asyncio.ensure_future(self._hurry.wait())
-        try:
-            await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
-            if stopping.done():
-                stopping.result()
-        finally:
-            for task in (stopping, hurry):
-                task.cancel()
-            await asyncio.gather(stopping, hurry, return_exceptions=True)
-
-    async def _conclude(self, outcome: Outcome, *, ended_at: float = 0.0) -> None:
-        """Store an outcome, however long the disk stays full."""
-        changes: dict[str, Any] = {
-            "phase": outcome.phase,
-            "cause": outcome.cause,
-            "next_step": outcome.next_step,
-            "exit_code": outcome.exit_code,
-            "ended_at": iso(ended_at) if ended_at else now(),
-        }
-        faults.point("settle.before")
-        try:
-            await self._insist(
-                lambda: write.settle(
-                    self._context.db,
-                    self.run.id,
-                    self._state,
-                    outcome.state,
-                    owner=self._context.agent,
-                    actor=self._context.agent,
-                    changes=changes,
-                    observed=self._last_seen(),
+    async def _end_when_over(self, running: asyncio.Future[Running]) -> None:
+        """End the job once it has run for as long as it may, or its GPUs idle for too long."""
+        started_at = (await running).started_at or time.time()
+        limits = []
+        if self._setting.timeout:
+            limits.append(run_limit(started_at, self._setting.timeout))
+        idle, devices = self._setting.gpu_idle_stop, self._context.devices
+        if idle and self.run.gpus:
+            limits.append(
+                gpu_idle_limit(
+                    lambda: devices.idle_for(
+                        self.run.gpus, idle.below, running_for=time.time() - started_at
+                    ),
+                    idle.seconds,
+                    idle.below,
                 )
             )
-        except Stale:
-            self._context.report("someone else settled it", run=self.run)
-            return
-        faults.point("settle.after")
-        self._state = outcome.state
-        text = str(outcome.state) + (f": {outcome.cause}" if outcome.cause else "")
-        self._context.report(text, run=self.run, state=outcome.state)
-
-    async def _enter(self, to: RunState, message: str = "", **changes: object) -> None:
-        await self._insist(
-            lambda: write.transition(
-                self._context.db,
-                self.run.id,
-                self._state,
-                to,
-                owner=self._context.agent,
-                actor=self._context.agent,
-                message=message,
-                changes=changes,
-                durable=to in _DURABLE,
-            )
-        )
-        self._state = to
-        self._context.report(message or str(to), run=self.run, state=to)
-
-    async def _insist(self, work: Callable[[], T]) -> T:
-        """Write to the disk, however long it stays full or the store stays locked."""
-        said = ""
-        while True:
-            try:
-                return work()
-            except WAITED_FOR as error:
-                if error.cause != said:
-                    said = error.cause
-                    self._context.report(f"waits: {said}", run=self.run)
-                await asyncio.sleep(RETRY_S)
+        self._stopping.expire(await first_expiry(limits))
 
     async def _void(self, attempt: Attempt) -> bool:
         while True:
@@ -365,45 +372,16 @@ class Execution:
                 self._context.report(f"waits: {error.cause}", run=self.run)
                 await asyncio.sleep(RETRY_S)
 
-    async def _enter_running(self, status: Running) -> None:
-        if self._state is RunState.STARTING:
-            # When it started, not when that was seen: an adopted job may have ended long ago.
-            started_at = iso(status.started_at) if status.started_at else now()
-            await self._enter(RunState.RUNNING, started_at=started_at)
-            faults.point("running.recorded")
-
-    def _give_back(self, why: str) -> None:
-        """Put the run back into its place in the queue; nothing of it has started."""
-        self._requeue(why, self.run.attempt)
-
-    async def _try_anew(self, why: str) -> None:
-        """Queue the next attempt in the run's place, since this one can never start."""
-        if self.run.attempt > MAX_PREEMPTIONS:
-            raise StartFailed(f"{why}, {self.run.attempt} times", next_step="launch-tui doctor")
-        await self._insist(lambda: self._requeue(why, self.run.attempt + 1))
-
     def _runs_again(self) -> bool:
         """Say whether the queue, as it is now, wants a rebooted machine's runs once more."""
         queue = queues.find(self._context.db, self.run.queue)
         wanted = queue is not None and queue.on_reboot == "requeue"
-        return wanted and self.run.attempt <= MAX_PREEMPTIONS
+        return wanted and self.run.attempt - self.run.retried <= MAX_PREEMPTIONS
 
-    def _requeue_preempted(self, why: str) -> None:
-        """Queue the next attempt in the run's place after the machine took this one away."""
-        self._requeue(why, self.run.attempt + 1, through=RunState.PREEMPTED)
-
-    def _requeue(self, why: str, attempt: int, through: RunState | None = None) -> None:
-        write.requeue(
-            self._context.db,
-            self.run.id,
-            self._state,
-            owner=self._context.agent,
-            message=why,
-            attempt=attempt,
-            through=through,
-        )
-        self._state = RunState.QUEUED
-        self._context.report(f"back in its queue: {why}", run=self.run, state=RunState.QUEUED)
+    async def _try_anew(self, why: str) -> None:
+        if self.run.attempt - self.run.retried > MAX_PREEMPTIONS:
+            raise StartFailed(f"{why}, {self.run.attempt} times", next_step="launch-tui doctor")
+        await self._ledger.try_anew(why)
 
     def _attempt(
         self, working_directory: Path, command: Sequence[str], variables: dict[str, str]
@@ -425,21 +403,24 @@ class Execution:
         subdirectory = getattr(self._spec.source, "subdirectory", "")
         return self._attempt(place / subdirectory, self._spec.command, {})
 
-    def _say(self, text: str) -> None:
-        """Make ``text`` the one line worth knowing of this run."""
-        with contextlib.suppress(*WAITED_FOR):
-            write.observe(self._context.db, self.run.id, {"progress": text})
-        self._context.report(text, run=self.run)
-
     def _say_from_thread(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
         def say(text: str) -> None:
-            loop.call_soon_threadsafe(self._say, text)
+            loop.call_soon_threadsafe(self._ledger.say, text)
 
         return say
 
     def _pids_of(self, handle: object) -> Callable[[], Sequence[int]]:
         pids = getattr(self._target, "pids", None)
-        return (lambda: pids(handle)) if pids else list
+        if pids is None:
+            return list
+
+        def seen() -> Sequence[int]:
+            found: Sequence[int] = pids(handle)
+            if self._evidence is not None:
+                self._evidence.saw(found)
+            return found
+
+        return seen
 
     def _must_be_tracked(self) -> bool:
         """Say whether job and queue, as it is now, both ask for ``wandb.init``."""
@@ -451,7 +432,8 @@ class Execution:
         from launch_tui.tracking.offline import why_untracked
 
         tail = tail_of(self._directory / "output.log")
-        return why_untracked(tail, {**self._spec.captured, **self._spec.setenv})
+        queue = self._setting.config.env if self._setting.config else {}
+        return why_untracked(tail, {**self._spec.captured, **queue, **self._spec.setenv})
 
 
 def tail_of(path: Path) -> bytes:
@@ -473,4 +455,16 @@ def printable_tail(path: Path) -> str:
 def _failed(error: LaunchError, phase: Phase) -> Outcome:
     return Outcome(
         state=RunState.FAILED, phase=phase, cause=error.cause, next_step=error.next_step or None
+    )
+
+
+def _over(expiry: Expiry, exit_code: int | None) -> Outcome:
+    """Return the outcome of a run that a limit has ended, whatever it did with the grace."""
+    return Outcome(
+        state=RunState.FAILED,
+        exit_code=exit_code,
+        phase=expiry.phase,
+        cause=expiry.cause,
+        next_step=expiry.next_step,
+        failure=expiry.kind,
     )

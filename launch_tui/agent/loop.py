@@ -11,16 +11,23 @@ import contextlib
 import functools
 import os
 import socket
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from launch_tui import faults
+from launch_tui.agent.admission import admit
 from launch_tui.agent.config import AgentConfig
 from launch_tui.agent.context import Context
-from launch_tui.agent.execution import RETRY_S, WAITED_FOR, Execution
+from launch_tui.agent.devices import DeviceWatch
+from launch_tui.agent.execution import Execution
+from launch_tui.agent.ledger import RETRY_S, WAITED_FOR
 from launch_tui.agent.wake import StoreChanges
+from launch_tui.domain.slots import Policy
 from launch_tui.errors import LaunchError
-from launch_tui.store import agents, read, write
+from launch_tui.store import agents, read, waiting, write
 from launch_tui.store.agents import AgentLock
+from launch_tui.store.clock import seconds
 from launch_tui.store.database import Database
 from launch_tui.store.write import new_id
 
@@ -29,12 +36,16 @@ if TYPE_CHECKING:
 
     from launch_tui.agent.config_file import ConfigFile
     from launch_tui.agent.report import AgentEvent
+    from launch_tui.domain.slots import Shortage
+    from launch_tui.domain.spec import RunSpec
     from launch_tui.errors import UsageError
     from launch_tui.store.paths import Home
     from launch_tui.store.write import Claimed
 
 STATE_S = 20.0
 """How often a talkative agent says what it does; W&B's does it as often."""
+LONGEST_NAP_S = 30.0
+"""How long a run that begins later is slept for at once."""
 STANDBY_POLL_S = 0.2
 """How often an agent that stands by tries the lock."""
 
@@ -67,6 +78,8 @@ class Agent:
         self._draining = False
         self._leave = asyncio.Event()
         self._retry: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._alarm: asyncio.TimerHandle | None = None
         self._said = ""
         self._config_problem = ""
         self._config_is_told = self._config.path is None
@@ -148,6 +161,10 @@ class Agent:
             ]
             self._context.report(self._greeting())
             self._say_notes()
+            self._loop = asyncio.get_running_loop()
+            self._configure_devices()
+            self._context.devices.start()
+            stack.callback(self._context.devices.close)
             await self._take_over()
             self._look()
             await self._leave.wait()
@@ -191,6 +208,7 @@ class Agent:
         if isinstance(found, AgentConfig):
             noted = self._config.notes
             self._config, self._config_problem = found, ""
+            self._configure_devices()
             self._context.report(f"settings of {found.path}: {found.described()}")
             if found.notes != noted:
                 self._say_notes()
@@ -217,6 +235,7 @@ class Agent:
             if not self._config_is_told:
                 self._tell_config()
             self._obey()
+            self._wake_due()
             self._claim_more()
             # Last, for a run that was claimed just now may have been asked to stop before its
             # former agent died.
@@ -254,7 +273,23 @@ class Agent:
             self._context.agent,
             queues=self._config.queues,
             after=self._last_queue,
+            admit=self._admit,
         )
+
+    def _admit(self, resource: str, spec: RunSpec) -> tuple[str, ...] | Shortage:
+        held = (execution.held for execution in self._executions.values())
+        return admit(self._context.devices, resource, spec, held)
+
+    def _wake_due(self) -> None:
+        """Let the runs go whose time has come, and look again when the next one's comes."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        due = waiting.wake_due(self._context.db)
+        if due is not None:
+            # Looked at again before long in any case: the wall clock may be set.
+            delay = min(max(seconds(due) - time.time(), 0.0), LONGEST_NAP_S)
+            self._alarm = asyncio.get_running_loop().call_later(delay, self._look)
 
     def _has_room(self) -> bool:
         limit = self._config.max_jobs
@@ -263,6 +298,7 @@ class Agent:
     def _begin(self, execution: Execution, *, taken_up: bool = False) -> None:
         run = execution.run
         self._executions[run.id] = execution
+        self._hold()
         if not taken_up:
             self._context.report(f"claimed from {run.queue}", run=run, state="claimed")
         work = execution.take_up() if taken_up else execution.carry_out()
@@ -275,9 +311,16 @@ class Agent:
         # A run that was given back may have been claimed again before this is called.
         if self._executions.get(execution.run.id) is execution:
             del self._executions[execution.run.id]
+            self._hold()
         if not self._leave.is_set():
             self._look()
             self._leave_if_drained()
+
+    def _hold(self) -> None:
+        """Tell the watch on the devices what the runs have now."""
+        self._context.devices.holding(
+            [execution.held for execution in self._executions.values() if execution.held]
+        )
 
     def _leave_if_drained(self) -> None:
         if self._draining and not self._executions:
@@ -327,4 +370,23 @@ class Agent:
             builder=VenvBuilder(self._home.environments),
             tell=self._report,
             config=lambda: self._config,
+            devices=DeviceWatch(self._home, changed=self._devices_changed),
         )
+
+    def _devices_changed(self) -> None:
+        """Look again, on the loop, because what can be given to runs may have changed."""
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._look_unless_leaving)
+
+    def _look_unless_leaving(self) -> None:
+        if not self._leave.is_set():
+            self._look()
+
+    def _configure_devices(self) -> None:
+        config = self._config
+        policy = Policy(order=config.gpu_order, exclude=config.gpu_exclude)
+        if config.gpu_busy_memory is not None:
+            policy = replace(policy, busy_memory=config.gpu_busy_memory)
+        self._context.devices.configure(policy=policy, cpus=config.cpus, memory=config.memory)

@@ -54,8 +54,6 @@ def judge(
     untracked_reason: str | None,
     log_tail: str,
     evidence: Callable[[], KernelEvidence] | None = None,
-    timed_out: FailureKind | None = None,
-    limit: float | None = None,
 ) -> Outcome:
     """Return what an end means.
 
@@ -69,8 +67,6 @@ def judge(
         log_tail: The last lines of the job's output, made printable.
         evidence: Tells what the kernel saw of memory (``Evidence.at_end``); called only for an end
             that it can explain.
-        timed_out: ``TIMEOUT`` or ``START_TIMEOUT`` when the agent ended it for that.
-        limit: The limit that was over then, in seconds.
     """
     if ended.kind is EndKind.NOT_STARTED:
         return _not_started(ended)
@@ -78,8 +74,6 @@ def judge(
     if stopped:
         known = None if ended.kind in (EndKind.LOST, EndKind.REBOOTED) else code
         return Outcome(state=RunState.STOPPED, exit_code=known, cause="stopped by the user")
-    if timed_out is not None and ended.kind is not EndKind.REBOOTED:
-        return over_time(timed_out, limit, exit_code=code)
     if ended.kind in (EndKind.LOST, EndKind.REBOOTED):
         return _lost(ended, wandb_exit, log_tail, evidence)
     if code != 0:
@@ -87,31 +81,6 @@ def judge(
     if tracking_required and not tracked:
         return _untracked(untracked_reason or "")
     return Outcome(state=RunState.FINISHED, exit_code=0)
-
-
-def over_time(
-    kind: FailureKind, limit: float | None = None, *, exit_code: int | None = None
-) -> Outcome:
-    """Return the outcome of a run that the agent ended for its time limit.
-
-    Args:
-        kind: ``TIMEOUT`` or ``START_TIMEOUT``.
-        limit: The limit in seconds.
-        exit_code: What the job ended with; also a job that used the grace to end well is over time.
-    """
-    from launch_tui.domain.quantities import write_duration
-
-    told = f" of {write_duration(limit)}" if limit is not None else ""
-    starting = kind is FailureKind.START_TIMEOUT
-    what = "was not running within its start limit" if starting else "ran over its time limit"
-    return Outcome(
-        state=RunState.FAILED,
-        exit_code=exit_code,
-        phase=Phase.START if starting else Phase.RUN,
-        cause=f"time-out: it {what}{told}",
-        next_step=next_step_of(kind),
-        failure=kind,
-    )
 
 
 def exit_status(code: int | None) -> int | None:

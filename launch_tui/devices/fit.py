@@ -6,6 +6,7 @@ Without one the drivers are asked here and now.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from launch_tui.devices import DriverGone, NoDevices, record
@@ -26,14 +27,16 @@ def why_never_fits(home: Home, request: Request, *, agent_lives: bool) -> str:
         agent_lives: Whether an agent works on it now.
     """
     known = record.read(home) if agent_lives else None
-    if known is not None and not known.trouble:
-        return never_fits(known.machine, request, Policy())
+    if known is not None:
+        # GPUs that do not answer may come back, and asking here could hang as it does there.
+        asked = replace(request, gpus=0, gpu_memory=0) if known.trouble else request
+        return never_fits(known.machine, asked, Policy())
     machine = look(gpus=bool(request.gpu_count))
     return never_fits(machine, request, Policy()) if machine is not None else ""
 
 
 def look(*, gpus: bool) -> Machine | None:
-    """Return this machine as it is now; None when a driver does not answer.
+    """Return this machine as it is now; None when a driver or one of its GPUs does not answer.
 
     Args:
         gpus: Whether GPUs matter: asking for them loads their drivers' libraries.
@@ -46,7 +49,10 @@ def look(*, gpus: bool) -> Machine | None:
     sources: list[GpuSource] = [NvidiaGpus(), AmdGpus()] if gpus else []
     for source in sources:
         try:
-            found += [seen.gpu for seen in source.sample().seen]
+            sample = source.sample()
+            if sample.note:
+                return None
+            found += [seen.gpu for seen in sample.seen]
         except NoDevices:
             continue
         except DriverGone:

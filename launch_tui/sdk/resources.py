@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from launch_tui.domain.queue import Queue, Resource
+    from launch_tui.domain.slots import Request
     from launch_tui.store.paths import Home
 
 ARGS_FIELD = "-R"
@@ -61,14 +62,13 @@ def resolve_resources(
     return resources
 
 
-def _require_that_it_can_fit(home: Home, request: object, own: Mapping[str, Any]) -> None:
-    from launch_tui.domain.slots import Request
-
-    if not isinstance(request, Request) or request == Request(sharing=request.sharing):
+def _require_that_it_can_fit(home: Home, request: Request, own: Mapping[str, Any]) -> None:
+    if request.empty:
         return
-    from launch_tui.devices import why_never_fits
+    from launch_tui.devices.fit import why_never_fits
+    from launch_tui.store.agents import is_held
 
-    if reason := why_never_fits(home, request):
+    if reason := why_never_fits(home, request, agent_lives=is_held(home)):
         field = next((f"--{key.replace('_', '-')}" for key in _SLOTS if key in own), "queue config")
         raise UsageError(field, reason, allowed="what this machine has; see launch-tui doctor")
 

@@ -17,6 +17,7 @@ from launch_tui.domain.run import (
     ACTIVE,
     ENDED,
     WAITING,
+    Phase,
     Priority,
     Run,
     RunState,
@@ -47,7 +48,7 @@ _ENQUEUE = """
         ?, ?, ?)"""
 
 _CANDIDATES = """
-    SELECT q.id, q.name FROM queues q
+    SELECT q.id, q.name, q.resource FROM queues q
     JOIN queue_counts w ON w.queue_id = q.id AND w.state = 'queued' AND w.runs > 0
     WHERE NOT q.paused AND coalesce((SELECT sum(c.runs) FROM queue_counts c
         WHERE c.queue_id = q.id
@@ -132,8 +133,8 @@ class Claimed:
     spec: RunSpec
 
 
-Admit = Callable[[str, str, RunSpec], "tuple[str, ...] | Shortage"]
-"""From a run's id, its queue and its request to the GPUs that it gets, or what it lacks."""
+Admit = Callable[[str, RunSpec], "tuple[str, ...] | Shortage"]
+"""From a queue's resource and a run's request to the GPUs that it gets, or what it lacks."""
 
 
 def enqueue(db: Database, new_runs: Sequence[NewRun], *, actor: str = "user") -> list[Enqueued]:
@@ -176,14 +177,14 @@ def claim(
         return None
     db.require_room()
     with db.transaction():
-        for queue_id, name in _in_turn(db, queues, after):
+        for queue_id, name, resource in _in_turn(db, queues, after):
             head = db.one(_HEAD, (queue_id,))
             if head is None:
                 continue
             spec = load_spec(head["spec"])
-            verdict = admit(head["id"], name, spec) if admit and spec.resources else ()
+            verdict = admit(resource, spec) if admit and spec.resources else ()
             if not isinstance(verdict, tuple):
-                _tell_blocked(db, head, verdict)
+                _take_shortage(db, head, verdict, owner)
                 continue
             faults.point("claim.before")
             transition(
@@ -461,7 +462,25 @@ def _end_dependant(db: Database, run_id: str, cause: str, actor: str) -> None:
     )
 
 
-def _tell_blocked(db: Database, head: Row, lacking: Shortage) -> None:
+def _take_shortage(db: Database, head: Row, lacking: Shortage, owner: str) -> None:
+    """Note what the first in line waits for; end it where waiting is of no use."""
+    if lacking.kind == "never":
+        changes = {
+            "phase": Phase.START,
+            "cause": lacking.text,
+            "next_step": "ask for what this machine gives (launch-tui doctor), then rerun",
+            "failure": "start",
+        }
+        settle(
+            db,
+            head["id"],
+            RunState.QUEUED,
+            RunState.FAILED,
+            owner=None,
+            actor=owner,
+            changes=changes,
+        )
+        return
     told = f"{lacking.kind}: {lacking.text}"
     if head["blocked"] != told:
         db.execute("UPDATE runs SET blocked = ? WHERE id = ?", (told, head["id"]))
@@ -513,13 +532,13 @@ def _enqueue_one(db: Database, new: NewRun, actor: str) -> Enqueued:
     return Enqueued(id=run_id, queue=new.queue, position=position, job=new.job, version=new.version)
 
 
-def _in_turn(db: Database, queues: Sequence[str] | None, after: str) -> list[tuple[int, str]]:
+def _in_turn(db: Database, queues: Sequence[str] | None, after: str) -> list[tuple[int, str, str]]:
     candidates = [
-        (int(row["id"]), str(row["name"]))
+        (int(row["id"]), str(row["name"]), str(row["resource"]))
         for row in db.all(_CANDIDATES)
         if queues is None or row["name"] in queues
     ]
-    last = next((number for number, name in candidates if name == after), None)
+    last = next((number for number, name, _ in candidates if name == after), None)
     if last is None:
         row = db.one("SELECT id FROM queues WHERE name = ?", (after,))
         last = int(row["id"]) if row else 0

@@ -13,6 +13,7 @@ async def test_a_run_given_back_and_claimed_again_is_still_counted(private_home,
     one = AgentConfig(max_jobs=1)
     agent = Agent(Home(private_home), config=one, report=lambda event: None)
     monkeypatch.setattr(agent, "_look", lambda: None)
+    monkeypatch.setattr(agent, "_hold", lambda: None)
     ended = asyncio.Event()
 
     async def go_on():

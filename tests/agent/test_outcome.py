@@ -8,7 +8,6 @@ from launch_tui.agent.outcome import (
     exit_status,
     judge,
     last_error,
-    over_time,
 )
 from launch_tui.domain.attempt import Ended, EndKind
 from launch_tui.domain.failure import FailureKind
@@ -147,25 +146,6 @@ def test_what_to_do_about_a_run_that_was_not_tracked(reason, kind, step):
     got = outcome(tracked=False, untracked_reason=reason)
     assert (got.failure, got.phase) == (kind, Phase.TRACKING)
     assert got.next_step.startswith(step)
-
-
-@pytest.mark.parametrize("code", [0, 3, -2, -9])
-def test_a_run_over_its_time_is_failed_whatever_it_ends_with(code):
-    got = outcome(code=code, timed_out=K.TIMEOUT, limit=5400, evidence=not_asked)
-    assert (got.state, got.phase, got.failure) == (RunState.FAILED, Phase.RUN, K.TIMEOUT)
-    assert got.cause == "time-out: it ran over its time limit of 1h30m"
-    assert got.exit_code == exit_status(code)
-
-
-def test_a_start_that_took_too_long():
-    got = over_time(K.START_TIMEOUT, 60)
-    assert (got.state, got.phase, got.failure) == (RunState.FAILED, Phase.START, K.START_TIMEOUT)
-    assert got.cause == "time-out: it was not running within its start limit of 1m"
-
-
-def test_who_stops_a_run_is_told_so_also_when_its_time_is_over():
-    got = outcome(code=-2, stopped=True, timed_out=K.TIMEOUT)
-    assert (got.state, got.failure) == (RunState.STOPPED, None)
 
 
 def test_a_lost_run_that_the_kernel_ended_is_not_lost():
