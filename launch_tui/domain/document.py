@@ -31,6 +31,7 @@ MAX_VALUES = 50_000
 MAX_DEPTH = 50
 """Objects and lists within each other."""
 
+_TOO_MANY = f"more than {MAX_VALUES:,} values"
 _MAX_DIGITS = 300
 _ALLOWED = 'a YAML or JSON file, or text such as {"gpus": 1}'
 _KEY_FIRST = re.compile(r"[\w.\-]+:(\s|\Z)|---(\s|\Z)")
@@ -219,8 +220,7 @@ class _Nodes:
             )
             self._above.remove(id(node))
         if self._sizes[id(node)] > MAX_VALUES:
-            problem = f"stands for more than {MAX_VALUES:,} values"
-            raise UsageError(_named(self._field, path), problem)
+            raise UsageError(_named(self._field, path), f"stands for {_TOO_MANY}")
         return self._sizes[id(node)]
 
     def _parts(self, node: yaml.Node, path: tuple[str, ...]) -> list[tuple[str, yaml.Node]]:
@@ -258,6 +258,15 @@ def _loader() -> type[yaml.SafeLoader]:
 
     class Loader(yaml.SafeLoader):
         """YAML 1.2's core schema, with the merge key that people know from Docker Compose."""
+
+        composed = 0
+
+        def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+            # Counted as they come: a megabyte of values takes many seconds to compose.
+            self.composed += 1
+            if self.composed > MAX_VALUES:
+                raise yaml.MarkedYAMLError(problem=_TOO_MANY)
+            return super().compose_node(parent, index)
 
     Loader.yaml_implicit_resolvers = {}
     for name, pattern, first in (

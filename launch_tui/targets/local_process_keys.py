@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.domain.config_keys import Key, Kind, Schema, did_you_mean, unknown_key, wrong
 from launch_tui.domain.quantities import MAX_DURATION
 from launch_tui.domain.queue import Resource
-from launch_tui.domain.slots import Request
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from launch_tui.domain.slots import Request
 
 UNLIMITED = -1
 """A limit of ``ulimit`` that is none (``resource.RLIM_INFINITY``)."""
@@ -90,6 +91,9 @@ def read(config: Mapping[str, Any]) -> LocalProcessConfig:
 
 def request(config: Mapping[str, Any]) -> Request:
     """Return what a checked configuration asks for of the machine's slots."""
+    # Not at the top: a launch checks its configuration and assigns nothing, and must be quick.
+    from launch_tui.domain.slots import Request
+
     asked = read({name: config.get(name) for name in _SLOTS})
     return Request(
         gpus=asked.gpus,

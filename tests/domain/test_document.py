@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -157,6 +158,16 @@ def test_a_document_that_is_too_large_is_refused(tmp_path):
     (tmp_path / "large").write_text("a: " + "é" * (MAX_BYTES // 2))
     assert "more than 1 MB" in refusal(str(tmp_path / "large"))
     assert "more than 1 MB" in refusal("/dev/zero")
+
+
+def test_a_document_of_too_many_values_is_refused_before_all_of_it_is_read():
+    started = time.process_time()
+    many = "a: [" + "x," * 60_000
+    assert "cannot be read: more than 50,000 values" in refusal(many + "]\n")
+    few = time.process_time() - started
+    started = time.process_time()
+    assert "more than 50,000 values" in refusal(many + "x," * 400_000 + "]\n")
+    assert time.process_time() - started < 3 * few
 
 
 @pytest.mark.parametrize(
