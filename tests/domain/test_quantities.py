@@ -127,6 +127,7 @@ def test_a_whole_size_is_written_exactly(count, power):
         ("2:00:00", 7200),
         ("5:30", 330),
         ("90:00", 5400),
+        ("26:00:00", 93_600),
         ("0:00.5", 0.5),
         ("1-00:00:00", 86_400),
         (" 10 ", 10),
@@ -201,6 +202,15 @@ def test_a_number_that_cannot_be_written_is_refused_too():
         parse_size(10**5000)
     with pytest.raises(UsageError, match="the number is not a duration"):
         parse_duration(-(10**5000))
+
+
+def test_an_error_repeats_what_was_given():
+    with pytest.raises(UsageError, match="^memory: 'lots' is not a size"):
+        parse_size("lots", field="memory")
+    with pytest.raises(UsageError, match="^timeout: -5 is not a duration"):
+        parse_duration(-5, field="timeout")
+    with pytest.raises(UsageError, match="^memory: '" + "x" * 36 + "… is not a size"):
+        parse_size("x" * 100, field="memory")
 
 
 def outcome(parse, value):
