@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from launch_tui.cli.output import brief, flattened, line, notes, pairs, print_json
+from launch_tui.cli.output import brief, line, notes, pairs, print_json
 from launch_tui.cli.times import local, span
 
 if TYPE_CHECKING:
@@ -39,9 +39,12 @@ def print_plan(plan: Plan, *, json: bool) -> int:
             line(f"{title}.{key}={brief(value)}")
     for key, value in plan.template_variables.items():
         line(f"variable.{key}={brief(value)}")
-    for key, value in flattened(dict(plan.resources)):
-        origin = plan.origins.get(key)
-        line(f"resource.{key}={brief(value)}" + (f"  from the {origin}" if origin else ""))
+    if plan.resources:
+        from launch_tui.domain.resource_config import shown
+
+        for key, text in shown(plan.resources).items():
+            origin = plan.origins.get(key)
+            line(f"resource.{key}={text}" + (f"  from the {origin}" if origin else ""))
     return 0
 
 

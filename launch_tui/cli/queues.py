@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.cli.output import brief, flattened, line, pairs, print_json, say, table
+from launch_tui.cli.output import brief, line, pairs, print_json, say, table
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,8 +71,11 @@ def show(arguments: Arguments) -> int:
             "order": "by priority, then in order" if queue.prioritized else "in order",
         }
     )
-    for key, value in flattened(dict(queue.config)):
-        line(f"config.{key}={brief(value)}")
+    if queue.config:
+        from launch_tui.domain.resource_config import shown
+
+        for key, text in shown(queue.config).items():
+            line(f"config.{key}={text}")
     for text in variables_told(queue):
         line(f"variable {text}")
     return 0

@@ -56,6 +56,10 @@ def test_bash_completes(complete, cli, job, tmp_path):
     assert complete("launch-tui stop ") == [run_id]
     assert complete("launch-tui runs -s fin") == ["finished"]
     assert "local-process" in complete("launch-tui queue create x -r l")
+    assert complete("launch-tui launch -P c") == ["critical"]
+    assert complete("launch-tui launch --after ") == [run_id]
+    assert complete("launch-tui launch --retr") == ["--retries", "--retry-on"]
+    assert complete("launch-tui priority ") == [run_id]
     assert complete("launch-tui completion z") == ["zsh"]
     (tmp_path / "script.py").write_text("")
     assert complete("launch-tui launch -- scr") == ["script.py"]

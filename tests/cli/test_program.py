@@ -37,6 +37,9 @@ def test_launch_loads_nothing_heavy(cli, job, folder):
         ["launch", "--in-place", "--", "python", "train.py"],
         ["launch", job, "-c", '{"lr": 1}'],
         ["rerun", "@", "lr=2"],
+        ["launch", job, "--param", "lr=1,2", "--retries", "2", "--backoff", "30s"],
+        ["launch", job, "--cpus", "1", "--memory", "1K", "--timeout", "2h", "--begin", "+1h"],
+        ["launch", job, "-R", '{"nice": 1}', "--after", "@:any"],
     ):
         assert imported(words, folder) == [], words
 

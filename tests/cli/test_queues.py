@@ -33,7 +33,7 @@ def test_a_queue_with_a_configuration(create, cli):
     assert cli("queue", "show", "q", "--json").json == queue
     rows = cli("queue", "show", "q").out.splitlines()
     assert rows[-3:] == [
-        "config.cpus={{n}}", "config.env.A=1", "variable n: integer  maximum 2  how many"
+        "config.cpus={{n}}", 'config.env.A="1"', "variable n: integer  maximum 2  how many"
     ]  # fmt: skip
     assert any(row.split() == ["order", "by", "priority,", "then", "in", "order"] for row in rows)
 

@@ -89,8 +89,9 @@ def test_when_a_run_may_start_and_how_often(cli, job, queue, sdk):
 
 def test_the_plan_says_where_everything_comes_from(cli, job, queue, sdk):
     first = cli("launch", job, "-q", queue, "--json").json["id"]
+    own = '{"env": {"B": "x", "API_KEY": "hunter22"}}'
     words = (
-        "launch", job, "-q", queue, "--dry-run", "-R", '{"env": {"B": "x"}}', "-v", "n=2",
+        "launch", job, "-q", queue, "--dry-run", "-R", own, "-v", "n=2",
         "--param", "lr=1,2", "--param", "seed=0..2", "--after", first, "--begin", "+1h",
         "--retries", "2", "--retry-on", "oom", "--backoff", "30s", "-P", "low",
     )  # fmt: skip
@@ -105,14 +106,16 @@ def test_the_plan_says_where_everything_comes_from(cli, job, queue, sdk):
         "config.lr=1",
         "variable.n=2",
         "resource.cpus=2 from the queue",
-        "resource.env.A=1 from the queue",
+        'resource.env.A="1" from the queue',
         "resource.env.B=x from the launch",
     ):
         assert row in rows
     assert any(row.startswith("begin 2") for row in rows)
+    assert "hunter22" not in result.out
     plan = cli(*words, "--json").json
     assert (plan["runs"], plan["retries"], plan["priority"]) == (6, 2, "low")
-    assert plan["resources"]["env"] == {"A": "1", "B": "x"}
+    assert plan["resources"]["env"] == {"A": "1", "B": "x", "API_KEY": "hunter22"}
+    assert plan["origins"]["env.API_KEY"] == "launch"
     assert len(sdk.runs.list()) == 1
 
 
