@@ -205,9 +205,9 @@ def test_a_number_that_cannot_be_written_is_refused_too():
 
 
 def test_an_error_repeats_what_was_given():
-    with pytest.raises(UsageError, match="^memory: 'lots' is not a size"):
+    with pytest.raises(UsageError, match=r"^memory: 'lots' is not a size"):
         parse_size("lots", field="memory")
-    with pytest.raises(UsageError, match="^timeout: -5 is not a duration"):
+    with pytest.raises(UsageError, match=r"^timeout: -5 is not a duration"):
         parse_duration(-5, field="timeout")
     with pytest.raises(UsageError, match="^memory: '" + "x" * 36 + "… is not a size"):
         parse_size("x" * 100, field="memory")
