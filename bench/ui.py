@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from launch_tui.domain.job import CodeSource, Environment, JobKind, VenvMode
 from launch_tui.domain.spec import RunSpec
 from launch_tui.sdk import Launch, LaunchRequest
-from launch_tui.store import write
-from launch_tui.store.write import NewRun
+from launch_tui.store import enqueuing
+from launch_tui.store.enqueuing import NewRun
 from tests.terminal.terminals import Terminal
 
 MS = 1000
@@ -265,7 +265,7 @@ def seed(launch, count, *, ended=False):
     new = NewRun(queue="gpu", job="train", version="v0", name="train", project="train", spec=spec,
                  config={"lr": 0.001, "batch": 64, "model": {"depth": 18}})  # fmt: skip
     for _ in range(0, count, 1000):
-        made = write.enqueue(launch.db, [new] * min(1000, count))
+        made = enqueuing.enqueue(launch.db, [new] * min(1000, count))
     waiting = 0 if ended else 5
     launch.db.execute(
         "UPDATE runs SET state = 'finished', started_at = created_at, ended_at = created_at,"

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from launch_tui.agent.context import Context
     from launch_tui.agent.limits import Expiry
     from launch_tui.builders import Interpreter
-    from launch_tui.store.write import Claimed
+    from launch_tui.store.claiming import Claimed
     from launch_tui.targets import Target
     from launch_tui.tracking.offline import Progress
 

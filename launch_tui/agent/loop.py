@@ -25,11 +25,11 @@ from launch_tui.agent.ledger import RETRY_S, WAITED_FOR
 from launch_tui.agent.wake import StoreChanges
 from launch_tui.domain.slots import Policy
 from launch_tui.errors import LaunchError
-from launch_tui.store import agents, read, waiting, write
+from launch_tui.store import agents, claiming, read, waiting
 from launch_tui.store.agents import AgentLock
 from launch_tui.store.clock import seconds
 from launch_tui.store.database import Database
-from launch_tui.store.write import new_id
+from launch_tui.store.enqueuing import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from launch_tui.domain.slots import Shortage
     from launch_tui.domain.spec import RunSpec
     from launch_tui.errors import UsageError
+    from launch_tui.store.claiming import Claimed
     from launch_tui.store.paths import Home
-    from launch_tui.store.write import Claimed
 
 STATE_S = 20.0
 """How often a talkative agent says what it does; W&B's does it as often."""
@@ -179,7 +179,7 @@ class Agent:
         """Go on with what dead agents have begun."""
         while not self._leave.is_set():
             try:
-                left = write.take_over(self._context.db, self._context.agent)
+                left = claiming.take_over(self._context.db, self._context.agent)
             except WAITED_FOR as error:
                 self._say_once(f"waits: {error.cause}")
                 await self._leaving_within(RETRY_S)
@@ -268,7 +268,7 @@ class Agent:
             self._begin(Execution(self._context, claimed))
 
     def _claim(self) -> Claimed | None:
-        return write.claim(
+        return claiming.claim(
             self._context.db,
             self._context.agent,
             queues=self._config.queues,

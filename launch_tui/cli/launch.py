@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from launch_tui.cli.parsing import Arguments
     from launch_tui.sdk import Launch, LaunchRequest
-    from launch_tui.store.write import Enqueued
+    from launch_tui.store.enqueuing import Enqueued
 
 NO_AGENT = "no agent is running: start one with launch-tui --agent-only"
 

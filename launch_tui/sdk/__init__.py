@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from launch_tui.sdk.runs import Runs
-    from launch_tui.store.write import Enqueued
+    from launch_tui.store.enqueuing import Enqueued
 
 __all__ = ["Launch", "LaunchRequest", "Plan"]
 

@@ -10,7 +10,7 @@ from launch_tui.sdk.request import LaunchRequest
 
 if TYPE_CHECKING:
     from launch_tui.sdk import Launch
-    from launch_tui.store.write import Enqueued
+    from launch_tui.store.enqueuing import Enqueued
 
 QUEUE = "demo"
 JOB = "demo"

@@ -17,9 +17,9 @@ from launch_tui.errors import NotAvailable, UsageError
 from launch_tui.sdk.jobs import JobRequest, current_interpreter, resolve_environment
 from launch_tui.sdk.request import LaunchRequest, command_of
 from launch_tui.sdk.resources import own_resources, resolve_resources
-from launch_tui.store import queues, read, waiting, write
+from launch_tui.store import enqueuing, queues, read, waiting
 from launch_tui.store.clock import iso
-from launch_tui.store.write import Enqueued, NewRun
+from launch_tui.store.enqueuing import Enqueued, NewRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ class Launcher:
         known: dict[str, JobVersion] = {}
         resolved = [self._resolve(request, known, make=True) for request in requests]
         self.warnings = tuple(dict.fromkeys(w for r in resolved for w in r.warnings))
-        return write.enqueue(self._db, [new for r in resolved for new in r.news])
+        return enqueuing.enqueue(self._db, [new for r in resolved for new in r.news])
 
     def plan(self, request: LaunchRequest) -> Plan:
         """Say what ``launch`` would do."""
@@ -78,14 +78,14 @@ class Launcher:
     def rerun(self, run: Run, changes: LaunchRequest | None) -> Enqueued:
         """Enqueue a run again with its pinned source and the changes that are given."""
         resolved = self._again(run, changes or LaunchRequest(queue=""), make=True)
-        return write.enqueue(self._db, resolved.news)[0]
+        return enqueuing.enqueue(self._db, resolved.news)[0]
 
     def rerun_group(self, runs: Sequence[Run], changes: LaunchRequest | None) -> list[Enqueued]:
         """Enqueue the runs of a group again, all or none, as a new group."""
         changes = changes or LaunchRequest(queue="")
         again = [self._again(run, changes, make=True).news[0] for run in runs]
         group = new_group()
-        return write.enqueue(self._db, [replace(new, group=group) for new in again])
+        return enqueuing.enqueue(self._db, [replace(new, group=group) for new in again])
 
     def edit(self, run: Run, changes: Mapping[str, Any]) -> None:
         """Change a run that still waits; see ``Runs.edit``."""
@@ -318,7 +318,7 @@ class Launcher:
 
 def new_group() -> str:
     """Return an id for a group of runs; no run's id has a dash."""
-    return f"g-{write.new_id()[:6]}"
+    return f"g-{enqueuing.new_id()[:6]}"
 
 
 def _told(resolved: _Resolved) -> Plan:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from launch_tui.domain.queue import Queue
     from launch_tui.domain.spec import RunSpec
-    from launch_tui.store.write import NewRun
+    from launch_tui.store.enqueuing import NewRun
 
 _MASK = "••••"
 

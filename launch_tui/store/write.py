@@ -1,4 +1,4 @@
-"""What changes runs in the store: enqueue, claim, transitions and requests.
+"""What changes a run in the store: its steps, its outcome, what is seen and asked of it.
 
 Every change of state is one transaction guarded by the state and the owner that it starts from:
 ``Stale`` means that someone else acted first. Each writes its event beside it.
@@ -7,62 +7,23 @@ Every change of state is one transaction guarded by the state and the owner that
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from launch_tui import faults
 from launch_tui.domain.run import (
-    ACTIVE,
     ENDED,
     WAITING,
-    Phase,
-    Priority,
-    Run,
     RunState,
     StopMode,
     require_transition,
 )
-from launch_tui.domain.spec import RunSpec, dump_spec, load_spec
-from launch_tui.errors import NotFound, Stale, UsageError
+from launch_tui.errors import Stale, UsageError
 from launch_tui.store import dependencies, read
 from launch_tui.store.clock import now
-from launch_tui.store.dependencies import WAITS_FOR_TIME
-from launch_tui.store.read import RUN_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from launch_tui.domain.dependency import Dependency
-    from launch_tui.domain.slots import Shortage
-    from launch_tui.store.database import Database, Row
-
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
-ID_LENGTH = 8
-
-_ENQUEUE = """
-    INSERT INTO runs (id, place, name, project, job, version, queue_id, state, config, priority,
-        rank, tags, note, spec, created_at, not_before, waits, group_id)
-    VALUES (?, (SELECT coalesce(max(seq), 0) + 1 FROM runs), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-        ?, ?, ?)"""
-
-_CANDIDATES = """
-    SELECT q.id, q.name, q.resource FROM queues q
-    JOIN queue_counts w ON w.queue_id = q.id AND w.state = 'queued' AND w.runs > 0
-    WHERE NOT q.paused AND coalesce((SELECT sum(c.runs) FROM queue_counts c
-        WHERE c.queue_id = q.id
-        AND c.state IN ('claimed', 'sourcing', 'building', 'starting', 'running')), 0)
-        < q.max_running
-    ORDER BY q.id"""
-
-_HEAD = """
-    SELECT id, spec, blocked FROM runs WHERE queue_id = ? AND state = 'queued' AND waits = 0
-    ORDER BY rank, place LIMIT 1"""
-
-_AHEAD_OF_LEVEL = """
-    SELECT count(*) FROM runs WHERE queue_id = ? AND state = 'queued' AND waits = 0
-    AND rank <= ?"""
+    from launch_tui.store.database import Database
 
 _EVENT = """
     INSERT INTO events (at, run_id, attempt, state, phase, actor, message)
@@ -92,122 +53,6 @@ _COLUMNS_OF_A_TRANSITION = frozenset(
 )
 
 _OBSERVED = frozenset({"observed", "summary", "progress", "tracked", "name", "tags", "note"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRun:
-    """A run to enqueue."""
-
-    queue: str
-    job: str
-    version: str
-    name: str
-    project: str
-    spec: RunSpec
-    config: Mapping[str, Any] = field(default_factory=dict)
-    priority: str = "medium"
-    tags: tuple[str, ...] = ()
-    note: str = ""
-    held: bool = False
-    after: tuple[Dependency, ...] = ()
-    not_before: str | None = None
-    group: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enqueued:
-    """What the store made of a new run. ``position`` is 1 for the next in line."""
-
-    id: str
-    queue: str
-    position: int
-    job: str
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A run that an agent has taken, with its frozen request and its queue's tracking rule."""
-
-    run: Run
-    spec: RunSpec
-
-
-Admit = Callable[[str, RunSpec], "tuple[str, ...] | Shortage"]
-"""From a queue's resource and a run's request to the GPUs that it gets, or what it lacks."""
-
-
-def enqueue(db: Database, new_runs: Sequence[NewRun], *, actor: str = "user") -> list[Enqueued]:
-    """Put runs at the end of their queues, all or none, and return once they are on disk.
-
-    Raises:
-        NotFound: When a queue does not exist.
-        DiskFull: When there is no space; nothing was enqueued.
-    """
-    faults.point("enqueue.before")
-    with db.transaction():
-        enqueued = [_enqueue_one(db, new, actor) for new in new_runs]
-        faults.point("enqueue.written")
-    faults.point("enqueue.committed")
-    return enqueued
-
-
-def claim(
-    db: Database,
-    owner: str,
-    *,
-    queues: Sequence[str] | None,
-    after: str = "",
-    admit: Admit | None = None,
-) -> Claimed | None:
-    """Take the next run for an agent, or return None when nothing may start now.
-
-    Args:
-        db: The store.
-        owner: The agent.
-        queues: The queues it serves; None for all.
-        after: The queue that was served last: the next one in turn is looked at first.
-        admit: Says for the first in line which GPUs it gets, or what it lacks: then its whole queue
-            waits behind it. None admits everything.
-
-    Raises:
-        DiskFull: When a run waits and there is no space to begin it.
-    """
-    if not db.all(_CANDIDATES):
-        return None
-    db.require_room()
-    with db.transaction():
-        for queue_id, name, resource in _in_turn(db, queues, after):
-            head = db.one(_HEAD, (queue_id,))
-            if head is None:
-                continue
-            spec = load_spec(head["spec"])
-            verdict = admit(resource, spec) if admit and spec.resources else ()
-            if not isinstance(verdict, tuple):
-                _take_shortage(db, head, verdict, owner)
-                continue
-            faults.point("claim.before")
-            transition(
-                db,
-                head["id"],
-                RunState.QUEUED,
-                RunState.CLAIMED,
-                owner=None,
-                actor=owner,
-                message=f"claimed from {name}",
-                changes={
-                    "owner": owner,
-                    "claimed_at": now(),
-                    "progress": "",
-                    "blocked": "",
-                    "gpus": json.dumps(verdict),
-                },
-            )
-            row = db.one(f"{RUN_COLUMNS} WHERE r.id = ?", (head["id"],))
-            if row is None:  # pragma: no cover - the row was just updated in this transaction
-                raise Stale("the run is gone")
-            return Claimed(read.run_from_row(db, row), spec)
-    return None
 
 
 def transition(
@@ -341,19 +186,6 @@ def observe(db: Database, run_id: str, values: Mapping[str, Any]) -> None:
         db.execute(f"UPDATE runs SET {assignments} WHERE id = :id", {**stored, "id": run_id})
 
 
-def take_over(db: Database, owner: str) -> list[Claimed]:
-    """Make all runs of dead agents this agent's and return them, oldest first.
-
-    Only the holder of the agent lock may call this: the lock is what shows that no other agent
-    lives.
-    """
-    states = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
-    with db.transaction():
-        db.execute(f"UPDATE runs SET owner = ? WHERE state IN ({states})", (owner,))
-        rows = db.all(f"{RUN_COLUMNS} WHERE r.state IN ({states}) ORDER BY r.seq")
-    return [Claimed(read.run_from_row(db, row), load_spec(row["spec"])) for row in rows]
-
-
 def request_stop(db: Database, run_id: str, mode: StopMode, *, actor: str = "user") -> RunState:
     """Ask for a run to end and return its state after that.
 
@@ -419,14 +251,6 @@ def add_event(
     db.execute(_EVENT, (now(), run_id, run_id, None, phase, actor, message))
 
 
-def new_id() -> str:
-    """Return a run id: 8 of a-z and 0-9, as W&B's, beginning with a letter."""
-    # A leading letter keeps an id from looking like a number to YAML and to shells' completion.
-    random = os.urandom(ID_LENGTH)
-    first = _ALPHABET[random[0] % 26]
-    return first + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in random[1:])
-
-
 def _settle_one(
     db: Database,
     run_id: str,
@@ -460,86 +284,3 @@ def _end_dependant(db: Database, run_id: str, cause: str, actor: str) -> None:
     _settle_one(
         db, run_id, run.state, RunState.STOPPED, owner=run.agent, actor=actor, changes=changes
     )
-
-
-def _take_shortage(db: Database, head: Row, lacking: Shortage, owner: str) -> None:
-    """Note what the first in line waits for; end it where waiting is of no use."""
-    if lacking.kind == "never":
-        changes = {
-            "phase": Phase.START,
-            "cause": lacking.text,
-            "next_step": "ask for what this machine gives (launch-tui doctor), then rerun",
-            "failure": "start",
-        }
-        settle(
-            db,
-            head["id"],
-            RunState.QUEUED,
-            RunState.FAILED,
-            owner=None,
-            actor=owner,
-            changes=changes,
-        )
-        return
-    told = f"{lacking.kind}: {lacking.text}"
-    if head["blocked"] != told:
-        db.execute("UPDATE runs SET blocked = ? WHERE id = ?", (told, head["id"]))
-
-
-def _enqueue_one(db: Database, new: NewRun, actor: str) -> Enqueued:
-    queue = db.one(
-        "SELECT q.id, q.prioritized, coalesce((SELECT c.runs FROM queue_counts c"
-        " WHERE c.queue_id = q.id AND c.state = 'queued'), 0) AS queued"
-        " FROM queues q WHERE q.name = ?",
-        (new.queue,),
-    )
-    if queue is None:
-        raise NotFound("queue", f"there is no queue called {new.queue!r}")
-    run_id = new_id()
-    while db.one("SELECT 1 FROM runs WHERE id = ?", (run_id,)):
-        run_id = new_id()
-    state = RunState.HELD if new.held else RunState.QUEUED
-    created = now()
-    rank = Priority(new.priority).rank if queue["prioritized"] else Priority.MEDIUM.rank
-    later = new.not_before is not None and new.not_before > created
-    values = (
-        run_id,
-        new.name,
-        new.project,
-        new.job,
-        new.version,
-        queue["id"],
-        state,
-        json.dumps(dict(new.config)),
-        new.priority,
-        rank,
-        json.dumps(list(new.tags)),
-        new.note,
-        dump_spec(new.spec),
-        created,
-        new.not_before,
-        WAITS_FOR_TIME if later else 0,
-        new.group,
-    )
-    position = queue["queued"] + 1
-    if queue["prioritized"]:
-        ahead = db.one(_AHEAD_OF_LEVEL, (queue["id"], rank))
-        position = (ahead[0] if ahead else 0) + 1
-    db.execute(_ENQUEUE, values)
-    if new.after:
-        dependencies.replace(db, run_id, new.after)
-    db.execute(_EVENT, (created, run_id, run_id, state, None, actor, f"enqueued on {new.queue}"))
-    return Enqueued(id=run_id, queue=new.queue, position=position, job=new.job, version=new.version)
-
-
-def _in_turn(db: Database, queues: Sequence[str] | None, after: str) -> list[tuple[int, str, str]]:
-    candidates = [
-        (int(row["id"]), str(row["name"]), str(row["resource"]))
-        for row in db.all(_CANDIDATES)
-        if queues is None or row["name"] in queues
-    ]
-    last = next((number for number, name, _ in candidates if name == after), None)
-    if last is None:
-        row = db.one("SELECT id FROM queues WHERE name = ?", (after,))
-        last = int(row["id"]) if row else 0
-    return [c for c in candidates if c[0] > last] + [c for c in candidates if c[0] <= last]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from launch_tui.domain.job import JobVersion
     from launch_tui.domain.run import Run
     from launch_tui.sdk import Launch, Plan
-    from launch_tui.store.write import Enqueued
+    from launch_tui.store.enqueuing import Enqueued
 
 CONFIG = "config"
 MORE = "more"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from launch_tui.domain.attempt import Attempt
-from launch_tui.store import write
+from launch_tui.store import claiming
 from launch_tui.store.database import Database
 from launch_tui.store.paths import Home
 from launch_tui.targets import fork_server, records
@@ -117,4 +117,4 @@ def test_records_of_then_are_read(tmp_path):
 def test_the_kept_store_opens_as_it_is(tmp_path):
     shutil.copy(STORES[0] / "launch.db", tmp_path)
     with Database(Home(tmp_path)) as db:
-        assert [c.run.name for c in write.take_over(db, "next")] == ["running", "claimed"]
+        assert [c.run.name for c in claiming.take_over(db, "next")] == ["running", "claimed"]

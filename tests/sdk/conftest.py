@@ -4,7 +4,7 @@ import pytest
 
 from launch_tui.sdk import Launch
 from launch_tui.sdk.jobs import JobRequest
-from launch_tui.store import write
+from launch_tui.store import claiming
 
 
 @pytest.fixture
@@ -30,4 +30,4 @@ def job(launch, folder):
 @pytest.fixture
 def claim(launch):
     """Returns ``claim()``: what an agent would get now."""
-    return lambda: write.claim(launch.db, "here:1:agent", queues=None)
+    return lambda: claiming.claim(launch.db, "here:1:agent", queues=None)

@@ -14,8 +14,8 @@ from launch_tui.domain.queue import Queue, Resource
 from launch_tui.domain.spec import RunSpec
 from launch_tui.store import queues
 from launch_tui.store.database import Database
+from launch_tui.store.enqueuing import NewRun
 from launch_tui.store.paths import Home
-from launch_tui.store.write import NewRun
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -27,10 +27,10 @@ from launch_tui.domain.queue import Queue, Resource
 from launch_tui.domain.run import RunState
 from launch_tui.domain.spec import RunSpec
 from launch_tui.errors import *
-from launch_tui.store import agents, queues, read, write
+from launch_tui.store import agents, claiming, enqueuing, queues, read, write
 from launch_tui.store.database import Database
 from launch_tui.store.paths import Home
-from launch_tui.store.write import NewRun
+from launch_tui.store.enqueuing import NewRun
 
 home = Home(Path(os.environ["LAUNCH_TUI_HOME"]))
 spec = RunSpec(kind=JobKind.CODE, source=CodeSource(digest="d", path="/x"), command=("true",),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from launch_tui.domain.run import RunState
-from launch_tui.store import agents, jobs, queues, read, waiting, write
+from launch_tui.store import agents, claiming, jobs, queues, read, waiting
 from launch_tui.store.database import APPLICATION_ID, SCHEMA_VERSION, Database
 from launch_tui.store.paths import Home
 from launch_tui.store.read import RunQuery
@@ -68,12 +68,12 @@ def test_a_kept_store_opens_with_everything_in_it(kept):
 
 def test_a_kept_store_goes_on(kept):
     with Database(kept) as db:
-        taken = write.take_over(db, "next")
+        taken = claiming.take_over(db, "next")
         assert [c.run.name for c in taken] == ["running", "claimed"]
-        assert write.claim(db, "next", queues=None).run.name == "queued"
+        assert claiming.claim(db, "next", queues=None).run.name == "queued"
         first = read.runs(db, RunQuery(states=(RunState.HELD,)), limit=1)[0]
         waiting.release(db, first.id)
-        assert write.claim(db, "next", queues=None).run.id == first.id
+        assert claiming.claim(db, "next", queues=None).run.id == first.id
 
 
 def test_a_kept_store_comes_to_have_the_schema_of_a_fresh_one(kept, tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from launch_tui.errors import StoreCorrupt, StoreError, StoreOnNetwork, StoreTooNew
-from launch_tui.store import database, paths, write
+from launch_tui.store import database, enqueuing, paths
 from launch_tui.store.database import APPLICATION_ID, SCHEMA_VERSION, Database
 from launch_tui.store.paths import Home
 
@@ -109,7 +109,7 @@ os.kill(os.getpid(), 9)
 
 def test_a_damaged_page_is_told_as_damage(home, db, queue, new_run):
     for _ in range(50):
-        write.enqueue(db, [new_run(note="x" * 500)])
+        enqueuing.enqueue(db, [new_run(note="x" * 500)])
     db.close()
     damaged = bytearray(home.store.read_bytes())
     page = 4096
@@ -206,16 +206,16 @@ def test_a_network_file_system_is_refused_before_anything_is_made(home, monkeypa
 
 
 def test_a_commit_that_finds_no_space_leaves_nothing_half_written(home, db, queue, new_run):
-    write.enqueue(db, [new_run(name="before")])
+    enqueuing.enqueue(db, [new_run(name="before")])
     pages = db.one("PRAGMA page_count")[0]
     db.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(database.DiskFull) as raised:
-        write.enqueue(db, [new_run(note="x" * 3000) for _ in range(50)])
+        enqueuing.enqueue(db, [new_run(note="x" * 3000) for _ in range(50)])
     assert raised.value.next_step
     db.execute("PRAGMA max_page_count = 1000000")
     assert [r["name"] for r in db.all("SELECT name FROM runs")] == ["before"]
     assert db.one("PRAGMA integrity_check")[0] == "ok"
-    write.enqueue(db, [new_run(name="after")])
+    enqueuing.enqueue(db, [new_run(name="after")])
     assert [r["name"] for r in db.all("SELECT name FROM runs ORDER BY seq")] == ["before", "after"]
 
 
@@ -233,7 +233,7 @@ with Database(home) as db:
     accepted = 0
     try:
         while True:
-            write.enqueue(db, [new_run(note="x" * 3000)])
+            enqueuing.enqueue(db, [new_run(note="x" * 3000)])
             accepted += 1
     except DiskFull as error:
         print("refused", error)
@@ -245,7 +245,7 @@ with Database(home, read_only=True) as db:
     assert db.one("SELECT count(*) FROM runs")[0] == accepted
 ballast.unlink()
 with Database(home) as db:
-    write.enqueue(db, [new_run()])
+    enqueuing.enqueue(db, [new_run()])
     assert db.one("SELECT count(*) FROM runs")[0] == accepted + 1
 print("whole")
 """,

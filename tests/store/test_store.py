@@ -15,18 +15,18 @@ from launch_tui.domain.queue import Queue, Resource
 from launch_tui.domain.run import ACTIVE, ENDED, WAITING, BadTransition, RunState, StopMode
 from launch_tui.domain.spec import RunSpec
 from launch_tui.errors import NotFound, Stale, UsageError
-from launch_tui.store import queues, read, waiting, write
+from launch_tui.store import claiming, enqueuing, queues, read, waiting, write
 from launch_tui.store.database import Database
+from launch_tui.store.enqueuing import NewRun
 from launch_tui.store.paths import Home
 from launch_tui.store.read import RunQuery
-from launch_tui.store.write import NewRun
 
 AGENT = "here:1:agent"
 
 
 def claimed_ids(db, count=1000, **more):
     taken = []
-    while len(taken) < count and (claimed := write.claim(db, AGENT, queues=None, **more)):
+    while len(taken) < count and (claimed := claiming.claim(db, AGENT, queues=None, **more)):
         taken.append(claimed.run.id)
     return taken
 
@@ -37,7 +37,7 @@ def end(db, run_id, state=RunState.CLAIMED, to=RunState.FAILED, owner=AGENT):
 
 def test_a_run_is_as_it_was_enqueued(db, queue, new_run):
     new = new_run(name="first", config={"lr": 0.1, "l": [1]}, tags=("a", "ü"), note="n\nn")
-    enqueued = write.enqueue(db, [new])[0]
+    enqueued = enqueuing.enqueue(db, [new])[0]
     assert (enqueued.queue, enqueued.position) == ("q", 1)
     run = read.run(db, enqueued.id)
     assert run.state is RunState.QUEUED
@@ -48,40 +48,40 @@ def test_a_run_is_as_it_was_enqueued(db, queue, new_run):
 
 
 def test_ids_are_as_those_of_wandb():
-    ids = {write.new_id() for _ in range(1000)}
+    ids = {enqueuing.new_id() for _ in range(1000)}
     assert len(ids) == 1000
     assert all(i.isalnum() and i.islower() and i[0].isalpha() and len(i) == 8 for i in ids)
 
 
 def test_positions_count_the_runs_that_wait(db, queue, new_run):
-    first = write.enqueue(db, [new_run() for _ in range(3)])
+    first = enqueuing.enqueue(db, [new_run() for _ in range(3)])
     assert [e.position for e in first] == [1, 2, 3]
     claimed_ids(db, 1)
-    assert write.enqueue(db, [new_run()])[0].position == 3
+    assert enqueuing.enqueue(db, [new_run()])[0].position == 3
 
 
 def test_an_unknown_queue_refuses_all_of_a_bulk(db, queue, new_run):
     with pytest.raises(NotFound):
-        write.enqueue(db, [new_run(), new_run(queue="nowhere")])
+        enqueuing.enqueue(db, [new_run(), new_run(queue="nowhere")])
     assert read.count(db, RunQuery()) == 0
 
 
 def test_claims_follow_the_order_of_enqueueing(db, queue, new_run):
-    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(5)])]
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run() for _ in range(5)])]
     assert claimed_ids(db) == ids
     assert all(read.run(db, i).agent == AGENT for i in ids)
 
 
 def test_a_queue_runs_no_more_at_once_than_it_may(db, queue, new_run):
     queues.update(db, "q", max_running=2)
-    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(4)])]
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run() for _ in range(4)])]
     assert claimed_ids(db) == ids[:2]
     end(db, ids[0])
     assert claimed_ids(db) == ids[2:3]
 
 
 def test_a_paused_queue_starts_nothing(db, queue, new_run):
-    ids = [e.id for e in write.enqueue(db, [new_run()])]
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run()])]
     queues.update(db, "q", paused=True)
     assert claimed_ids(db) == []
     queues.update(db, "q", paused=False)
@@ -91,9 +91,9 @@ def test_a_paused_queue_starts_nothing(db, queue, new_run):
 def test_queues_take_turns(db, queue, new_run):
     queues.create(db, Queue(name="r", resource=Resource.LOCAL_PROCESS, max_running=9))
     queues.create(db, Queue(name="s", resource=Resource.LOCAL_PROCESS, max_running=9))
-    write.enqueue(db, [new_run(queue=name) for name in "qqqrrrsss"])
+    enqueuing.enqueue(db, [new_run(queue=name) for name in "qqqrrrsss"])
     order, last = [], ""
-    while claimed := write.claim(db, AGENT, queues=None, after=last):
+    while claimed := claiming.claim(db, AGENT, queues=None, after=last):
         last = claimed.run.queue
         order.append(last)
     assert "".join(order) == "qrsqrsqrs"
@@ -101,13 +101,13 @@ def test_queues_take_turns(db, queue, new_run):
 
 def test_an_agent_takes_from_its_own_queues_only(db, queue, new_run):
     queues.create(db, Queue(name="r", resource=Resource.LOCAL_PROCESS))
-    write.enqueue(db, [new_run(), new_run(queue="r")])
-    assert write.claim(db, AGENT, queues=["r"]).run.queue == "r"
-    assert write.claim(db, AGENT, queues=["r"]) is None
+    enqueuing.enqueue(db, [new_run(), new_run(queue="r")])
+    assert claiming.claim(db, AGENT, queues=["r"]).run.queue == "r"
+    assert claiming.claim(db, AGENT, queues=["r"]) is None
 
 
 def test_a_held_run_is_passed_over_and_keeps_its_place(db, queue, new_run):
-    first, second, third = (e.id for e in write.enqueue(db, [new_run() for _ in range(3)]))
+    first, second, third = (e.id for e in enqueuing.enqueue(db, [new_run() for _ in range(3)]))
     waiting.hold(db, first)
     waiting.hold(db, first)
     assert claimed_ids(db, 1) == [second]
@@ -116,7 +116,7 @@ def test_a_held_run_is_passed_over_and_keeps_its_place(db, queue, new_run):
 
 
 def test_a_run_moved_to_the_front_is_next(db, queue, new_run):
-    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(4)])]
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run() for _ in range(4)])]
     waiting.move_to_front(db, ids[2])
     waiting.move_to_front(db, ids[3])
     assert read.ahead(db, ids[0]) == 2
@@ -124,14 +124,14 @@ def test_a_run_moved_to_the_front_is_next(db, queue, new_run):
 
 
 def test_what_comes_after_a_move_to_the_front_still_comes_last(db, queue, new_run):
-    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(2)])]
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run() for _ in range(2)])]
     waiting.move_to_front(db, ids[1])
-    ids += [e.id for e in write.enqueue(db, [new_run()])]
+    ids += [e.id for e in enqueuing.enqueue(db, [new_run()])]
     assert claimed_ids(db) == [ids[1], ids[0], ids[2]]
 
 
 def test_only_a_waiting_run_can_be_held_released_moved_or_edited(db, queue, new_run):
-    run_id = write.enqueue(db, [new_run()])[0].id
+    run_id = enqueuing.enqueue(db, [new_run()])[0].id
     claimed_ids(db)
     for act in (
         lambda: waiting.hold(db, run_id),
@@ -145,7 +145,7 @@ def test_only_a_waiting_run_can_be_held_released_moved_or_edited(db, queue, new_
 
 
 def test_stopping_a_waiting_run_ends_it_at_once(db, queue, new_run):
-    queued, held = (e.id for e in write.enqueue(db, [new_run(), new_run(held=True)]))
+    queued, held = (e.id for e in enqueuing.enqueue(db, [new_run(), new_run(held=True)]))
     for run_id in (queued, held):
         assert write.request_stop(db, run_id, StopMode.GRACEFUL) is RunState.STOPPED
         run = read.run(db, run_id)
@@ -156,7 +156,7 @@ def test_stopping_a_waiting_run_ends_it_at_once(db, queue, new_run):
 
 
 def test_stopping_a_run_that_an_agent_has_is_a_request_to_it(db, queue, new_run):
-    run_id = write.enqueue(db, [new_run()])[0].id
+    run_id = enqueuing.enqueue(db, [new_run()])[0].id
     claimed_ids(db)
     assert write.request_stop(db, run_id, StopMode.GRACEFUL) is RunState.CLAIMED
     assert [(s.run_id, s.mode) for s in read.stop_requests(db)] == [(run_id, "graceful")]
@@ -169,7 +169,7 @@ def test_stopping_a_run_that_an_agent_has_is_a_request_to_it(db, queue, new_run)
 
 
 def test_a_step_from_another_state_or_of_another_owner_is_stale(db, queue, new_run):
-    run_id = write.enqueue(db, [new_run()])[0].id
+    run_id = enqueuing.enqueue(db, [new_run()])[0].id
     claimed_ids(db)
     events = len(read.events(db, run_id))
     for state, owner in (
@@ -184,14 +184,14 @@ def test_a_step_from_another_state_or_of_another_owner_is_stale(db, queue, new_r
 
 
 def test_a_step_that_does_not_exist_is_not_taken(db, queue, new_run):
-    run_id = write.enqueue(db, [new_run()])[0].id
+    run_id = enqueuing.enqueue(db, [new_run()])[0].id
     with pytest.raises(BadTransition):
         end(db, run_id, RunState.QUEUED, RunState.FINISHED, owner=None)
     assert read.run(db, run_id).state is RunState.QUEUED
 
 
 def test_an_outcome_is_stored_with_what_tracking_saw(db, queue, new_run):
-    run_id = write.enqueue(db, [new_run(config={"lr": 0.1})])[0].id
+    run_id = enqueuing.enqueue(db, [new_run(config={"lr": 0.1})])[0].id
     claimed_ids(db)
     write.settle(
         db,
@@ -213,7 +213,7 @@ def test_an_outcome_is_stored_with_what_tracking_saw(db, queue, new_run):
 
 
 def test_a_stale_outcome_stores_nothing_of_what_tracking_saw(db, queue, new_run):
-    run_id = write.enqueue(db, [new_run()])[0].id
+    run_id = enqueuing.enqueue(db, [new_run()])[0].id
     claimed_ids(db)
     with pytest.raises(Stale):
         write.settle(
@@ -230,16 +230,16 @@ def test_a_stale_outcome_stores_nothing_of_what_tracking_saw(db, queue, new_run)
 
 
 def test_a_new_agent_takes_over_what_the_dead_one_had(db, queue, new_run):
-    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(3)])]
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run() for _ in range(3)])]
     claimed_ids(db, 2)
-    assert [c.run.id for c in write.take_over(db, "next")] == ids[:2]
+    assert [c.run.id for c in claiming.take_over(db, "next")] == ids[:2]
     assert [read.run(db, i).agent for i in ids] == ["next", "next", None]
     with pytest.raises(Stale):
         end(db, ids[0], owner=AGENT)
 
 
 def test_a_requeued_run_has_its_old_place(db, queue, new_run):
-    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(3)])]
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run() for _ in range(3)])]
     claimed_ids(db, 1)
     write.transition(
         db,
@@ -255,7 +255,7 @@ def test_a_requeued_run_has_its_old_place(db, queue, new_run):
 
 
 def test_only_a_run_that_has_ended_can_be_deleted(db, queue, new_run):
-    run_id = write.enqueue(db, [new_run()])[0].id
+    run_id = enqueuing.enqueue(db, [new_run()])[0].id
     with pytest.raises(UsageError, match="stop it first"):
         write.delete(db, run_id)
     write.request_stop(db, run_id, StopMode.NOW)
@@ -267,7 +267,7 @@ def test_only_a_run_that_has_ended_can_be_deleted(db, queue, new_run):
 
 
 def test_edits_and_notes(db, queue, new_run):
-    run_id = write.enqueue(db, [new_run()])[0].id
+    run_id = enqueuing.enqueue(db, [new_run()])[0].id
     waiting.edit_waiting(db, run_id, {"name": "b", "config": {"x": 1}, "tags": ["t"]})
     write.annotate(db, run_id, tags=None, note="kept")
     run = read.run(db, run_id)
@@ -277,7 +277,7 @@ def test_edits_and_notes(db, queue, new_run):
 
 
 def test_references(db, queue, new_run):
-    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(3)])]
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run() for _ in range(3)])]
     assert read.resolve(db, "@") == ids[2]
     assert read.resolve(db, "@~2") == ids[0]
     assert read.resolve(db, ids[1]) == ids[1]
@@ -292,14 +292,16 @@ def test_references(db, queue, new_run):
 
 
 def test_pages_of_runs_hold_each_once_newest_first(db, queue, new_run):
-    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(7)])]
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run() for _ in range(7)])]
     assert [r.id for r in read.every_run(db, RunQuery(), page=3)] == ids[::-1]
     assert [r.id for r in read.runs(db, RunQuery(), limit=2, offset=2)] == ids[4:2:-1]
 
 
 def test_runs_are_found_by_queue_state_and_job(db, queue, new_run):
     queues.create(db, Queue(name="r", resource=Resource.LOCAL_PROCESS))
-    write.enqueue(db, [new_run(queue="r", job="k", version="v1"), new_run(), new_run(held=True)])
+    enqueuing.enqueue(
+        db, [new_run(queue="r", job="k", version="v1"), new_run(), new_run(held=True)]
+    )
     for query, count in (
         (RunQuery(queue="q"), 2),
         (RunQuery(queue="q", states=(RunState.HELD,)), 1),
@@ -313,9 +315,9 @@ def test_runs_are_found_by_queue_state_and_job(db, queue, new_run):
 
 
 def test_the_hot_queries_go_by_an_index(db, queue, new_run):
-    write.enqueue(db, [new_run() for _ in range(10)])
+    enqueuing.enqueue(db, [new_run() for _ in range(10)])
     for sql, parameters in (
-        (write._HEAD, (1,)),
+        (claiming._HEAD, (1,)),
         (read._STOPPING, ()),
         (f"{read.RUN_COLUMNS} WHERE r.id = ?", ("a",)),
         (f"{read.RUN_COLUMNS} ORDER BY r.seq DESC LIMIT 50", ()),
@@ -367,7 +369,7 @@ class Model:
         new = NewRun(
             queue=queue, job="j", version="v0", name="n", project="p", spec=_SPEC, held=held
         )
-        run_id = write.enqueue(self.db, [new])[0].id
+        run_id = enqueuing.enqueue(self.db, [new])[0].id
         self.ids.append(run_id)
         self.where[run_id] = queue
         self.lines[queue].append(run_id)
@@ -375,7 +377,7 @@ class Model:
     def claim(self):
         in_order = (run_id for line in self.lines.values() for run_id in line)
         expected = next((i for i in in_order if self.state(i) is RunState.QUEUED), None)
-        claimed = write.claim(self.db, AGENT, queues=None)
+        claimed = claiming.claim(self.db, AGENT, queues=None)
         assert (claimed.run.id if claimed else None) == expected
 
     def hold(self, run_id, line, state):

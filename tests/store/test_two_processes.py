@@ -6,7 +6,7 @@ import pytest
 
 from launch_tui.domain.run import ACTIVE, RunState
 from launch_tui.errors import Stale
-from launch_tui.store import agents, queues, read, write
+from launch_tui.store import agents, claiming, enqueuing, queues, read, write
 from launch_tui.store.agents import AgentLock
 from launch_tui.store.database import Database
 from launch_tui.store.read import RunQuery
@@ -34,12 +34,12 @@ def test_the_default_queue_is_made_once(home, together):
 def test_four_processes_claim_a_thousand_runs_in_order_and_none_twice(
     home, db, queue, new_run, together
 ):
-    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(1000)])]
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run() for _ in range(1000)])]
     outputs = together(
         """
 with Database(home) as db:
     barrier()
-    while claimed := write.claim(db, "agent" + os.environ["NUMBER"], queues=None):
+    while claimed := claiming.claim(db, "agent" + os.environ["NUMBER"], queues=None):
         print(claimed.run.id)
 """,
         4,
@@ -57,7 +57,7 @@ def test_four_processes_together_run_no_more_than_the_queue_allows(
     home, db, queue, new_run, together
 ):
     queues.update(db, "q", max_running=3)
-    ids = [e.id for e in write.enqueue(db, [new_run() for _ in range(200)])]
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run() for _ in range(200)])]
     outputs = together(
         """
 most = 0
@@ -65,7 +65,7 @@ with Database(home) as db:
     me = "agent" + os.environ["NUMBER"]
     barrier()
     while queues.get(db, "q").depth:
-        claimed = write.claim(db, me, queues=None)
+        claimed = claiming.claim(db, me, queues=None)
         most = max(most, db.one("SELECT count(*) FROM runs WHERE state = 'claimed'")[0])
         if claimed:
             write.settle(db, claimed.run.id, RunState.CLAIMED, RunState.FAILED, owner=me,
@@ -84,7 +84,7 @@ def test_runs_enqueued_by_several_processes_are_all_there(home, db, queue, toget
 with Database(home) as db:
     barrier()
     for _ in range(100):
-        print(write.enqueue(db, [new_run(name=os.environ["NUMBER"])])[0].id)
+        print(enqueuing.enqueue(db, [new_run(name=os.environ["NUMBER"])])[0].id)
 """,
         4,
     )
@@ -98,10 +98,10 @@ with Database(home) as db:
 
 
 def test_one_of_two_who_act_on_a_run_is_told_that_it_came_too_late(home, db, queue, new_run):
-    run_id = write.enqueue(db, [new_run()])[0].id
+    run_id = enqueuing.enqueue(db, [new_run()])[0].id
     with Database(home) as other:
-        write.claim(db, "first", queues=None)
-        assert write.claim(other, "second", queues=None) is None
+        claiming.claim(db, "first", queues=None)
+        assert claiming.claim(other, "second", queues=None) is None
         with pytest.raises(Stale):
             write.transition(
                 other, run_id, RunState.QUEUED, RunState.CLAIMED, owner=None, actor="second"
@@ -111,11 +111,13 @@ def test_one_of_two_who_act_on_a_run_is_told_that_it_came_too_late(home, db, que
 def test_a_commit_of_another_process_is_seen(home, db, queue, run_script):
     before = db.data_version()
     assert db.data_version() == before
-    assert run_script("with Database(home) as db: write.enqueue(db, [new_run()])").returncode == 0
+    assert (
+        run_script("with Database(home) as db: enqueuing.enqueue(db, [new_run()])").returncode == 0
+    )
     assert db.data_version() != before
 
 
-ENQUEUE = "with Database(home) as db: write.enqueue(db, [new_run(name=n) for n in 'ab'])"
+ENQUEUE = "with Database(home) as db: enqueuing.enqueue(db, [new_run(name=n) for n in 'ab'])"
 
 
 @pytest.mark.parametrize(
@@ -134,31 +136,31 @@ def test_an_enqueue_that_is_killed_is_whole_or_nothing(
     assert queues.get(db, "q").depth == len(names)
     assert len(read.events(db)) == len(names)
     assert db.one("PRAGMA integrity_check")[0] == "ok"
-    assert write.enqueue(db, [new_run()])[0].position == len(names) + 1
+    assert enqueuing.enqueue(db, [new_run()])[0].position == len(names) + 1
 
 
 def test_a_claim_that_is_killed_before_its_commit_did_not_happen(
     home, db, queue, new_run, run_script
 ):
-    ids = [e.id for e in write.enqueue(db, [new_run(), new_run()])]
-    script = "with Database(home) as db: write.claim(db, 'dead', queues=None)"
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run(), new_run()])]
+    script = "with Database(home) as db: claiming.claim(db, 'dead', queues=None)"
     assert run_script(script, LAUNCH_TUI_FAULT="claim.before").returncode == -9
     assert read.count(db, RunQuery(states=tuple(ACTIVE))) == 0
-    assert write.claim(db, "next", queues=None).run.id == ids[0]
+    assert claiming.claim(db, "next", queues=None).run.id == ids[0]
 
 
 def test_a_claim_that_was_committed_belongs_to_the_next_agent(home, db, queue, new_run, run_script):
-    ids = [e.id for e in write.enqueue(db, [new_run(), new_run()])]
+    ids = [e.id for e in enqueuing.enqueue(db, [new_run(), new_run()])]
     script = """
 from launch_tui import faults
 with Database(home) as db:
-    write.claim(db, "dead", queues=None)
+    claiming.claim(db, "dead", queues=None)
     faults.point("claim.committed")
 """
     assert run_script(script, LAUNCH_TUI_FAULT="claim.committed").returncode == -9
     assert read.run(db, ids[0]).agent == "dead"
-    assert [c.run.id for c in write.take_over(db, "next")] == ids[:1]
-    assert write.claim(db, "next", queues=None).run.id == ids[1]
+    assert [c.run.id for c in claiming.take_over(db, "next")] == ids[:1]
+    assert claiming.claim(db, "next", queues=None).run.id == ids[1]
 
 
 def test_the_agent_lock_is_held_by_one_and_by_nobody_dead(home, db, run_script):
@@ -190,8 +192,8 @@ def test_what_agents_say_of_themselves(home, db, queue, new_run):
     status = agents.status(db)
     assert (status.id, status.running, status.state) == ("two", True, "active")
     assert (status.queues, status.max_jobs, status.runs) == (("q",), 3, ())
-    run_id = write.enqueue(db, [new_run()])[0].id
-    write.claim(db, "two", queues=None)
+    run_id = enqueuing.enqueue(db, [new_run()])[0].id
+    claiming.claim(db, "two", queues=None)
     assert agents.status(db).runs == (run_id,)
     agents.request(db, "drain")
     assert (agents.requested(db, "one"), agents.requested(db, "two")) == (None, "drain")

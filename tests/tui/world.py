@@ -9,9 +9,9 @@ from launch_tui.domain.job import CodeSource, Environment, JobKind, JobVersion, 
 from launch_tui.domain.run import RunState
 from launch_tui.domain.spec import RunSpec
 from launch_tui.sdk import Launch
-from launch_tui.store import jobs, write
+from launch_tui.store import enqueuing, jobs, write
+from launch_tui.store.enqueuing import NewRun
 from launch_tui.store.series import SeriesWriter
-from launch_tui.store.write import NewRun
 
 NOW = 1_795_000_000.0
 OWNER = "gpubox:1:test"
@@ -34,7 +34,7 @@ class World:
         self._ids = (f"run{number:05d}" for number in itertools.count(1))
         clock = SimpleNamespace(time=lambda: self.now)
         monkeypatch.setattr("launch_tui.store.clock.time", clock)
-        monkeypatch.setattr("launch_tui.store.write.new_id", lambda: next(self._ids))
+        monkeypatch.setattr("launch_tui.store.enqueuing.new_id", lambda: next(self._ids))
         monkeypatch.setenv("TZ", "UTC")
 
     def queue(self, name, **settings):
@@ -67,7 +67,7 @@ class World:
         )
         new = NewRun(queue=queue, job=job, version="v0", name=name or job, project=job, spec=spec,
                      config=config, held=state is RunState.HELD)  # fmt: skip
-        run_id = write.enqueue(db, [new])[0].id
+        run_id = enqueuing.enqueue(db, [new])[0].id
         self._advance(run_id, state, changes)
         if observed:
             write.observe(db, run_id, observed)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from launch_tui.sdk import Launch, LaunchRequest, Plan
-    from launch_tui.store.write import Enqueued
+    from launch_tui.store.enqueuing import Enqueued
     from launch_tui.tui.form_fields import Field
 
 PLAN_DELAY_S = 0.2
