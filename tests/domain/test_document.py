@@ -87,6 +87,7 @@ def test_a_file_a_byte_order_mark_and_stdin(tmp_path, monkeypatch):
 def test_a_file_that_is_not_there_and_one_that_is_no_text(tmp_path):
     assert "cannot read nothere.yaml: No such file" in refusal("nothere.yaml")
     assert "Is a directory" in refusal(str(tmp_path))
+    assert "cannot read a\0b: embedded null byte" in refusal("a\0b")
     (tmp_path / "x").write_bytes(b"\xff\xfe\x00")
     assert "not UTF-8" in refusal(str(tmp_path / "x"))
 
@@ -213,6 +214,13 @@ def test_any_text_is_read_or_refused_on_one_line(text):
 def test_what_is_no_json_is_refused(value):
     with pytest.raises(UsageError):
         check_plain(value, "-R")
+
+
+def test_what_goes_round_in_circles_is_refused():
+    circle = {}
+    circle["a"] = [circle]
+    with pytest.raises(UsageError, match=f"nested more than {MAX_DEPTH} deep"):
+        check_plain(circle, "-R")
 
 
 @given(st.lists(st.text(".\\ab", min_size=1), min_size=1), st.lists(st.text(".\\ab", min_size=1)))
