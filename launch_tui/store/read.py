@@ -15,7 +15,7 @@ from launch_tui.domain.spec import RunSpec, load_spec
 from launch_tui.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from launch_tui.store.database import Database, Row
 
@@ -29,6 +29,17 @@ _AHEAD = """
     SELECT count(*) FROM runs
     WHERE queue_id = (SELECT queue_id FROM runs WHERE id = :id) AND state = 'queued' AND waits = 0
     AND (rank, place) < (SELECT rank, place FROM runs WHERE id = :id)"""
+
+_BEFORE = """
+    SELECT count(*) FROM runs WHERE queue_id = ? AND state = 'queued' AND waits = 0
+    AND (rank, place) < (?, ?)"""
+
+_BETWEEN = f"{_BEFORE} AND (rank, place) >= (?, ?)"
+
+_STANDING = """
+    SELECT id, queue_id, rank, place, progress,
+        CASE WHEN retried > 0 THEN json_extract(spec, '$.retries') END AS retries
+    FROM runs WHERE id IN ({})"""
 
 _STOPPING = """
     SELECT id, stop_mode FROM runs WHERE stop_requested_at IS NOT NULL AND ended_at IS NULL"""
@@ -48,12 +59,22 @@ _MANY = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunQuery:
-    """Which runs: empty fields do not restrict."""
+    """Which runs: empty fields do not restrict.
+
+    ``above`` and ``below`` are the numbers (``seq``) between which a run lies, both excluded.
+    """
 
     queue: str = ""
     states: tuple[RunState, ...] = ()
     job: str = ""
     group: str = ""
+    above: int | None = None
+    below: int | None = None
+
+    @property
+    def bounded(self) -> bool:
+        """Whether only a range of all runs is meant."""
+        return self.above is not None or self.below is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +89,18 @@ class Event:
     phase: str | None
     actor: str
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a run stands: how many are claimed before it, and what the agent last said of it.
+
+    ``retries`` is how many there may be, told only of a run that was retried.
+    """
+
+    ahead: int
+    progress: str
+    retries: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +182,7 @@ def every_run(db: Database, query: RunQuery, *, page: int = 500) -> Iterator[Run
 
 def count(db: Database, query: RunQuery) -> int:
     """Return how many runs there are; by the counters where the query allows it."""
-    if query.job or query.group:
+    if query.job or query.group or query.bounded:
         where, parameters = _where(query, state=_state_column(db, query))
         joined = _JOIN if query.queue else ""
         row = db.one(f"SELECT count(*) FROM runs r{joined}{where}", parameters)
@@ -181,6 +214,34 @@ def ahead(db: Database, run_id: str) -> int:
     """Return how many queued runs come before this one in its queue."""
     row = db.one(_AHEAD, {"id": run_id})
     return int(row[0]) if row else 0
+
+
+def standing(db: Database, run_ids: Sequence[str]) -> dict[str, Standing]:
+    """Return how runs stand, for a page of them at once.
+
+    The runs that come before are counted once for each queue; from one run to the next only those
+    in between are.
+
+    Args:
+        db: The store.
+        run_ids: Runs that have not ended; what is not there is left out.
+    """
+    if not run_ids:
+        return {}
+    rows = db.all(_STANDING.format(", ".join("?" * len(run_ids))), run_ids)
+    found: dict[str, Standing] = {}
+    queue, ahead, reached = None, 0, (0, 0)
+    for row in sorted(rows, key=lambda row: (row["queue_id"], row["rank"], row["place"])):
+        at = (row["rank"], row["place"])
+        if row["queue_id"] != queue:
+            counted = db.one(_BEFORE, (row["queue_id"], *at))
+            queue, ahead = row["queue_id"], 0
+        else:
+            counted = db.one(_BETWEEN, (row["queue_id"], *at, *reached))
+        ahead += int(counted[0]) if counted else 0
+        reached = at
+        found[row["id"]] = Standing(ahead=ahead, progress=row["progress"], retries=row["retries"])
+    return found
 
 
 def stop_requests(db: Database) -> list[StopRequest]:
@@ -272,6 +333,9 @@ def _state_column(db: Database, query: RunQuery, offset: int = 0) -> str:
     """
     if len(query.states) < 2 or offset > _FAR:
         return "r.state"
+    if query.bounded:
+        # A range is counted by the index alone, and a page of it is walked to.
+        return "r.state"
     if query.group:
         return "+r.state"
     every = count(db, replace(query, states=(), job=""))
@@ -300,6 +364,12 @@ def _where(query: RunQuery, *, state: str = "r.state") -> tuple[str, list[str | 
     if query.group:
         clauses.append("r.group_id = ? AND r.group_id <> ''")
         parameters.append(query.group)
+    if query.above is not None:
+        clauses.append("r.seq > ?")
+        parameters.append(query.above)
+    if query.below is not None:
+        clauses.append("r.seq < ?")
+        parameters.append(query.below)
     return (" WHERE " + " AND ".join(clauses) if clauses else ""), parameters
 
 

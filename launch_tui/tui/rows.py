@@ -1,4 +1,4 @@
-"""What the runs table shows: which runs, in which order, and a run as a row of cells.
+"""What the runs table shows: which runs, in which order, each group as one row.
 
 The table asks for a page at a time, so a history of any length costs the same. What SQL can
 answer (queue, job, states) goes to the store; the rest of a filter is looked for once, by a thread,
@@ -14,36 +14,22 @@ from typing import TYPE_CHECKING
 from launch_tui.domain.filter import Filter
 from launch_tui.domain.run import ACTIVE, ENDED, WAITING, Run, RunState
 from launch_tui.errors import NotFound
+from launch_tui.sdk.folding import Block, Folding, Group, Part
 from launch_tui.tui.glance import FAILED, seconds
-from launch_tui.tui.theme import glyph, state_style
-from launch_tui.tui.widgets.columns import Column
-from launch_tui.tui.widgets.window_table import Cell, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from textual.theme import Theme
+    from collections.abc import Sequence
 
     from launch_tui.sdk import Launch
 
 MOST_FOUND = 10_000
 """Runs that a filter shows at most, the newest."""
 
-PAGES_KEPT = 8
 
 LIVE = tuple(sorted(ACTIVE | WAITING))
-_IN_LIVE_ORDER: tuple[tuple[RunState, ...], ...] = (
-    tuple(sorted(ACTIVE)),
-    tuple(sorted(WAITING)),
-    tuple(sorted(ENDED)),
-)
+_IN_LIVE_ORDER = (Part.ACTIVE, Part.WAITING, Part.OVER)
 _SIMPLE = re.compile(r"(?P<field>state|s|queue|q|job|j)(?:[:=])(?P<value>[^\s()\"'=<>~:]+)\Z")
 _LOGIC = re.compile(r"[()\"']|(?:^|\s)(?:or|not|and)(?:\s|$)|(?:^|\s)-", re.IGNORECASE)
-_RESOURCES = {
-    "local-process": "process",
-    "local-container": "docker",
-    "kubernetes": "k8s",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +103,7 @@ def find(launch: Launch, wanted: Wanted, now: float) -> list[str]:
 
 
 class RunPages:
-    """The runs that are wanted, by page.
+    """The runs that are wanted, by page; each group is one row unless it is unfolded.
 
     Args:
         launch: The data directory, on the thread that asks.
@@ -128,20 +114,28 @@ class RunPages:
         self.wanted = Wanted()
         self.found: Sequence[str] | None = None
         """The ids that the rest of the filter found; None while it has not been looked for."""
+        self.folding = Folding(launch)
         self._segments: list[tuple[tuple[RunState, ...], int]] = []
+        self._blocks: tuple[Block, ...] = ()
 
     def count(self) -> int:
         """Return how many runs are shown; by counters, whatever their number."""
-        self._segments = []
+        self._segments, self._blocks = [], ()
         if self.wanted.rest:
             return len(self.found or ())
+        if self._folds():
+            self._blocks = self._folded()
+            return sum(block.size for block in self._blocks)
         self._segments = self._measured()
         return sum(size for _, size in self._segments)
 
-    def page(self, first: int, count: int) -> list[Run]:
-        """Return ``count`` runs from number ``first`` on, as of the last ``count()``."""
-        if self.wanted.rest:
+    def page(self, first: int, count: int) -> Sequence[Run | Group]:
+        """Return ``count`` rows from number ``first`` on, as of the last ``count()``."""
+        wanted = self.wanted
+        if wanted.rest:
             return self._found_page(first, count)
+        if self._blocks:
+            return self.folding.page(self._blocks, first, count, queue=wanted.queue, job=wanted.job)
         runs: list[Run] = []
         for states, size in self._segments or self._measured():
             if len(runs) == count:
@@ -151,6 +145,25 @@ class RunPages:
             first = max(first - size, 0)
         return runs
 
+    def is_member(self, run: Run) -> bool:
+        """Say whether a run is shown below the row of its group."""
+        return bool(self._blocks) and self.folding.group(run.group) is not None
+
+    def _folds(self) -> bool:
+        """Say whether groups are folded: not where only some states, or some words, are wanted."""
+        wanted = self.wanted
+        if wanted.states and set(wanted.states) != set(LIVE):
+            return False
+        filtered = bool(wanted.queue or wanted.job)
+        return self.folding.look() and self.folding.folds(filtered=filtered)
+
+    def _folded(self) -> tuple[Block, ...]:
+        wanted = self.wanted
+        parts: tuple[Part, ...] = _IN_LIVE_ORDER[:2] if wanted.states else _IN_LIVE_ORDER
+        if not wanted.live_first and not wanted.states:
+            parts = (Part.ALL,)
+        return self.folding.blocks(parts, queue=wanted.queue, job=wanted.job)
+
     def _measured(self) -> list[tuple[tuple[RunState, ...], int]]:
         """Return the groups of states that follow each other, with their sizes; () is all."""
         chosen = self.wanted.states
@@ -158,7 +171,7 @@ class RunPages:
         if not self.wanted.live_first:
             return [(chosen, every)]
         active, waits, over = (
-            tuple(s for s in group if not chosen or s in chosen) for group in _IN_LIVE_ORDER
+            tuple(s for s in part.states if not chosen or s in chosen) for part in _IN_LIVE_ORDER
         )
         sizes = [(group, self._count(group)) for group in (active, waits) if group]
         # What is over is most of a long history: it is what is left, not counted by itself.
@@ -192,108 +205,6 @@ class RunPages:
             except NotFound:
                 continue
         return runs
-
-
-_NARROW_NOTE = 14
-_WIDE_NOTE = 24
-_WIDE = 90
-
-
-def columns_for(width: int) -> tuple[Column, ...]:
-    """Return the columns of a table so wide: where there is room, the note gets more of it."""
-    note = _WIDE_NOTE if width >= _WIDE else _NARROW_NOTE
-    return (*COLUMNS[:-1], replace(COLUMNS[-1], width=note))
-
-
-COLUMNS = (
-    Column(key="glyph", label="", width=1),
-    Column(key="run", label="RUN", width=8, whole=True),
-    Column(key="job", label="JOB", width=14, rank=1),
-    Column(key="state", label="STATE", width=9),
-    Column(key="queue", label="QUEUE", width=9, rank=4),
-    Column(key="on", label="ON", width=7, rank=5),
-    Column(key="age", label="AGE", width=4, rank=2, right=True),
-    Column(key="time", label="TIME", width=7, rank=3, right=True),
-    Column(key="note", label="NOTE", width=_NARROW_NOTE, flexible=True),
-)
-
-
-class RunRows:
-    """The runs as rows of the table, a page at a time.
-
-    Args:
-        pages: Which runs.
-        notes: What is known of them.
-        cells_of: Makes the cells of a run, given its note.
-    """
-
-    def __init__(
-        self,
-        pages: RunPages,
-        notes: Callable[[Run], str],
-        cells_of: Callable[[Run, str], tuple[Cell, ...]],
-    ) -> None:
-        self.pages = pages
-        self.seen: dict[str, Run] = {}
-        """The runs of the pages that were asked for since the last count."""
-        self._notes = notes
-        self._cells_of = cells_of
-        self._count: int | None = None
-        self._read: dict[tuple[int, int], list[Run]] = {}
-
-    def outdate(self) -> None:
-        """Note that the store, or what is wanted of it, has changed."""
-        self._count = None
-
-    def count(self) -> int:
-        """Return how many rows there are; asks the store once for each change of it."""
-        if self._count is None:
-            self.seen, self._read = {}, {}
-            self._count = self.pages.count()
-        return self._count
-
-    def page(self, offset: int, limit: int) -> Sequence[Row]:
-        """Return rows ``offset`` to ``offset + limit``."""
-        runs = self._read.get((offset, limit))
-        if runs is None:
-            if len(self._read) == PAGES_KEPT:
-                self.seen, self._read = {}, {}
-            runs = self._read[offset, limit] = self.pages.page(offset, limit)
-        self.seen.update({run.id: run for run in runs})
-        return [Row(key=run.id, cells=self._cells_of(run, self._notes(run))) for run in runs]
-
-
-def cells(run: Run, note: str, now: float, theme: Theme, *, ascii_only: bool) -> tuple[Cell, ...]:
-    """Return a run as the cells of ``COLUMNS``; the table makes them safe to show.
-
-    Args:
-        run: The run.
-        note: The one thing worth knowing of it.
-        now: Seconds since the epoch.
-        theme: The theme whose colours are used.
-        ascii_only: Whether to keep to ASCII.
-    """
-    look = state_style(run.state, theme)
-    weak = _weak(theme)
-    dim = weak if run.state in ENDED else ""
-    return (
-        Cell(glyph(run.state, ascii_only=ascii_only), look),
-        Cell(run.id),
-        Cell(title_of(run), dim),
-        Cell(run.state, look),
-        Cell(run.queue, dim),
-        Cell(_RESOURCES.get(run.resource, run.resource), weak),
-        Cell(age(now - seconds(run.created_at)), weak),
-        Cell(duration_of(run, now), dim),
-        Cell(note, look if run.state in FAILED else dim),
-    )
-
-
-def _weak(theme: Theme) -> str:
-    # A colour, not Rich's `dim`: that would stay on the cursor's row and be hard to read there.
-    if theme.ansi:
-        return "bright_black"
-    return "#9e9e9e" if theme.dark else "#6c6c6c"
 
 
 def title_of(run: Run) -> str:

@@ -58,15 +58,18 @@ class World:
         self.now = NOW - ago
         observed = {k: changes.pop(k) for k in ("summary", "progress") if k in changes}
         config = changes.pop("config", {"lr": 0.001, "model": {"depth": 18}})
+        given = {k: changes.pop(k) for k in ("group", "priority", "not_before") if k in changes}
+        asked = changes.pop("spec", {})
         spec = RunSpec(
             kind=JobKind.CODE,
             source=CodeSource(digest="0" * 64, path="/home/me/train", files=3, size=1024),
             command=("python", "train.py"),
             environment=Environment(mode=VenvMode.NONE),
             setenv={"DEBUG": "1", "HF_TOKEN": "hunter2"},
+            **asked,
         )
         new = NewRun(queue=queue, job=job, version="v0", name=name or job, project=job, spec=spec,
-                     config=config, held=state is RunState.HELD)  # fmt: skip
+                     config=config, held=state is RunState.HELD, **given)  # fmt: skip
         run_id = enqueuing.enqueue(db, [new])[0].id
         self._advance(run_id, state, changes)
         if observed:

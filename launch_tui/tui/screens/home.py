@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.containers import Horizontal, Vertical
 
 from launch_tui.domain.text import printable
-from launch_tui.errors import UsageError
+from launch_tui.errors import LaunchError, UsageError
+from launch_tui.sdk.devices import DevicesFile
 from launch_tui.tui import keys, rows
 from launch_tui.tui.glance import FAILED
 from launch_tui.tui.notes import Notes
-from launch_tui.tui.rows import LIVE, RunPages, RunRows, Wanted
+from launch_tui.tui.rows import LIVE, RunPages, Wanted
+from launch_tui.tui.run_rows import COLUMNS, Drawing, RunRows, columns_for
 from launch_tui.tui.screens.run_actions import RunActions
 from launch_tui.tui.ui import entitle, ui
 from launch_tui.tui.widgets.first_run import FirstRun
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
     from textual.widgets import Input
 
     from launch_tui.domain.run import Run, RunState
-    from launch_tui.tui.widgets.window_table import Cell
+    from launch_tui.sdk.folding import Group
+    from launch_tui.store.enqueuing import Enqueued
 
 PREVIEW_DELAY_S = 0.15
 """The preview follows the cursor this late, so that holding ``j`` does not thrash."""
@@ -61,6 +64,8 @@ class HomeScreen(RunActions):
         self._typing_due: Timer | None = None
         self._previewed: tuple[Run | None, str] | None = None
         self._noted: object = None
+        self._agent_runs = False
+        self._gpus: dict[str, int] = {}
         self._found_at = 0.0
         self._field: Input | None = None
 
@@ -68,15 +73,21 @@ class HomeScreen(RunActions):
         """Compose what stands between the bars."""
         app = ui(self)
         self._pages = RunPages(app.launch)
-        self._notes = Notes(app.launch)
-        self._rows = RunRows(self._pages, self._notes.of, self._cells)
+        self._devices = DevicesFile(app.home)
+        self._notes = Notes(
+            app.launch,
+            glance=lambda: ui(self).glance,
+            gpus=lambda: self._gpus,
+            ascii_only=app.ascii_only,
+        )
+        self._rows = RunRows(self._pages, self._notes.of, self._drawing)
         with Horizontal(id="home"):
             with Vertical(id="side"):
                 yield QueueList(id="queues", empty="none yet: N")
                 yield JobList(id="jobs", empty="none yet: 2, then A")
             with Vertical(id="main"):
                 yield FirstRun()
-                yield WindowTable(rows.COLUMNS, self._rows, id="runs", classes="pane")
+                yield WindowTable(COLUMNS, self._rows, id="runs", classes="pane")
                 yield Preview(id="preview")
 
     def on_mount(self) -> None:
@@ -90,7 +101,7 @@ class HomeScreen(RunActions):
         for side in self.query(SideList):
             side.pointer = ">" if app.ascii_only else "▸"
         table.focus()
-        app.pulse.frame.subscribe(self, lambda _: self._look_at_notes(), immediate=True)
+        app.pulse.frame.subscribe(self, lambda _: self._look(), immediate=True)
         app.theme_changed_signal.subscribe(self, lambda _: table.reload())
 
     # What is shown
@@ -106,6 +117,7 @@ class HomeScreen(RunActions):
         self._notes.outdate()
         self._rows.outdate()
         self._show_sides()
+        self._fit_columns()
         self._find_again()
         self._table.reload()
         self._look_at_notes()
@@ -120,32 +132,61 @@ class HomeScreen(RunActions):
 
     def chosen_runs(self) -> list[str]:
         """Return the marked runs, else the one under the cursor."""
-        return self._table.chosen
+        return [key for key in self._table.chosen if not _is_group(key)]
+
+    def chosen_groups(self) -> list[Group]:
+        """Return the marked groups, else the one under the cursor."""
+        keys = [key for key in self._table.chosen if _is_group(key)]
+        found = [self._pages.folding.group(key) for key in keys]
+        return [group for group in found if group is not None]
 
     def runs_done(self) -> None:
         """Unmark what was acted on."""
         if self._table.marks:
             self._table.mark(())
 
+    def runs_made(self, made: list[Enqueued]) -> None:
+        """Put the cursor on what was enqueued."""
+        ui(self).look()
+        self.refresh_live()
+        self.go_to(made[0].id)
+
     def show_failures(self) -> None:
         """Show only failures."""
         self._want(Wanted(states=FAILED, live_first=self._pages.wanted.live_first))
 
     def go_to(self, run_id: str) -> None:
-        """Put the cursor on a run, dropping the filter if it hides it."""
-        if not self._table.select(run_id):
+        """Put the cursor on a run or its folded group, dropping the filter if it hides it."""
+        if not self._select(run_id):
             self._want(Wanted())
             self._table.reload()
-            self._table.select(run_id)
+            self._select(run_id)
         self._table.focus()
+
+    def _select(self, run_id: str) -> bool:
+        if self._table.select(run_id):
+            return True
+        try:
+            group = ui(self).launch.runs.get(run_id).group
+        except LaunchError:
+            return False
+        return bool(group) and self._table.select(group)
 
     @property
     def _table(self) -> WindowTable:
         return self.query_one("#runs", WindowTable)
 
-    def _cells(self, run: Run, note: str) -> tuple[Cell, ...]:
+    def _drawing(self) -> Drawing:
         app = ui(self)
-        return rows.cells(run, note, app.clock(), app.current_theme, ascii_only=app.ascii_only)
+        return Drawing(
+            now=app.clock(),
+            theme=app.current_theme,
+            ascii_only=app.ascii_only,
+            priorities=self._has_priorities(),
+        )
+
+    def _has_priorities(self) -> bool:
+        return any(queue.prioritized for queue in ui(self).glance.queues)
 
     def _show_sides(self) -> None:
         app = ui(self)
@@ -172,15 +213,31 @@ class HomeScreen(RunActions):
             return "looking …"
         return f"Filter {printable(wanted.in_force)} hides {total:,} runs  esc"
 
+    def _look(self) -> None:
+        """Follow what changes without the store: the agent's life and the GPUs; then the notes."""
+        if not self.is_current:
+            return
+        if self._devices.look():
+            devices = self._devices.devices
+            gpus = {gpu.uuid: gpu.index for gpu in devices.machine.gpus} if devices else {}
+            if gpus != self._gpus:
+                self._gpus = gpus
+                self._notes.outdate()
+        if ui(self).glance.agent_runs != self._agent_runs:
+            self._agent_runs = ui(self).glance.agent_runs
+            self._notes.outdate()
+        self._look_at_notes()
+
     def _look_at_notes(self) -> None:
-        """Ask for the notes of the rows in view, a few milliseconds' worth."""
+        """Ask for the notes of the rows in view."""
         if not self.is_current:
             return
         table = self._table
         view = (table.scroll_offset.y, table.size, self._notes.generation)
         if view == self._noted:
             return
-        in_view = [self._rows.seen[key] for key in table.keys_in_view if key in self._rows.seen]
+        seen: dict[str, Run | Group] = {**self._rows.seen, **self._rows.groups}
+        in_view = [seen[key] for key in table.keys_in_view if key in seen]
         if self._notes.look(in_view):
             table.reload()
             self._show_preview()
@@ -202,12 +259,18 @@ class HomeScreen(RunActions):
         preview = self.query_one("#preview", Preview)
         if not preview.display:
             return
-        key = self._table.cursor_key
-        run = self._rows.seen.get(key) if key is not None else None
+        run = self._run_under_cursor()
         shown = (run, self._notes.of(run) if run is not None else "")
         if shown != self._previewed:
             self._previewed = shown
             preview.show_run(*shown)
+
+    def _run_under_cursor(self) -> Run | None:
+        """Return the run to be previewed: of a group the one that is worth a look."""
+        key = self._table.cursor_key or ""
+        if group := self._rows.groups.get(key):
+            return self._pages.folding.liveliest(group)
+        return self._rows.seen.get(key)
 
     def on_resize(self) -> None:
         """Show the preview again where there is room for it now."""
@@ -215,10 +278,14 @@ class HomeScreen(RunActions):
         self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:
-        columns = rows.columns_for(self._table.size.width)
+        self._fit_columns()
+        self._show_preview()
+
+    def _fit_columns(self) -> None:
+        width = self._table.size.width
+        columns = columns_for(width, priorities=self._has_priorities())
         if columns != self._table.columns:
             self._table.columns = columns
-        self._show_preview()
 
     # Choosing what is shown
 
@@ -235,11 +302,13 @@ class HomeScreen(RunActions):
         self._table.focus()
 
     def on_window_table_row_opened(self, event: WindowTable.RowOpened) -> None:
-        """Open a run."""
+        """Open a run, unfold or fold a group."""
         event.stop()
         from launch_tui.tui.screens.run import RunScreen
 
-        if event.key is not None:
+        if event.key is not None and _is_group(event.key):
+            self._fold(event.key, unfold=event.key not in self._pages.folding.unfolded)
+        elif event.key is not None:
             self.app.push_screen(RunScreen(event.key))
 
     def on_window_table_marks_changed(self, event: WindowTable.MarksChanged) -> None:
@@ -288,8 +357,40 @@ class HomeScreen(RunActions):
 
     def action_runs_mark_all(self) -> None:
         """Mark all runs in view, or none."""
-        shown = [] if self._table.marks else list(self._rows.seen)
+        shown = [] if self._table.marks else [*self._rows.groups, *self._unfolded_runs()]
         self._table.mark(shown)
+
+    def _unfolded_runs(self) -> list[str]:
+        """Return the runs that are seen and not meant by their group's row already."""
+        return [run.id for run in self._rows.seen.values() if run.group not in self._rows.groups]
+
+    def action_runs_unfold(self) -> None:
+        """Show the runs of the group under the cursor."""
+        key = self._table.cursor_key
+        if key is not None and _is_group(key):
+            self._fold(key, unfold=True)
+
+    def action_runs_fold(self) -> None:
+        """Show the group under the cursor, or that of the run there, as one row."""
+        key = self._table.cursor_key or ""
+        run = self._rows.seen.get(key)
+        self._fold(run.group if run is not None else key, unfold=False)
+
+    def _fold(self, group: str, *, unfold: bool) -> None:
+        unfolded = self._pages.folding.unfolded
+        if unfold == (group in unfolded):
+            return
+        if unfold:
+            unfolded.add(group)
+        else:
+            unfolded.discard(group)
+            self._table.select(group)
+        self._rows.outdate()
+        self._table.reload()
+        self._table.select(group)
+        self._noted = None
+        self._look_at_notes()
+        self._show_title()
 
     def action_list_open(self) -> None:
         """Open the run under the cursor."""
@@ -368,3 +469,8 @@ class HomeScreen(RunActions):
                 self._show_title()
 
         app.act(lambda launch: rows.find(launch, wanted, now), found, group="filter")
+
+
+def _is_group(key: str) -> bool:
+    # No run's id has a dash, and every group's has one.
+    return "-" in key

@@ -5,82 +5,108 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.run import ACTIVE, ENDED, WAITING, RunState
+from launch_tui.domain.run import ACTIVE, ENDED, WAITING, Priority, RunState
 from launch_tui.errors import LaunchError
+from launch_tui.tui.chosen import Chosen, for_each
 from launch_tui.tui.screens.base import LaunchScreen
 from launch_tui.tui.ui import ui
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from launch_tui.domain.run import Run
-    from launch_tui.sdk import Launch
+    from launch_tui.sdk.folding import Group
+    from launch_tui.store.enqueuing import Enqueued
+    from launch_tui.tui.chosen import Verb
+
+_LEVELS = tuple(Priority)
 
 
 class RunActions(LaunchScreen):
-    """A screen with runs. ``chosen_runs`` says which ones a verb means."""
+    """A screen with runs. ``chosen_runs`` and ``chosen_groups`` say which ones a verb means."""
 
     def chosen_runs(self) -> list[str]:
         """Return the ids that a verb acts on: those marked, else the one under the cursor."""
         raise NotImplementedError
 
+    def chosen_groups(self) -> list[Group]:
+        """Return the groups that a verb acts on as a whole."""
+        return []
+
     def runs_done(self) -> None:
         """Called when a verb has been carried out on what was chosen."""
+
+    def runs_made(self, made: list[Enqueued]) -> None:
+        """Called when a verb has enqueued runs."""
 
     def action_run_stop(self) -> None:
         """Stop what runs, take out of the queue what waits; ask first."""
         from launch_tui.tui.screens.confirm import Choice, Confirm
 
-        runs = self._chosen(ACTIVE | WAITING, "has ended already")
-        if not runs:
+        chosen = self._chosen(ACTIVE | WAITING, "has ended already")
+        if not chosen:
             return
         choices = [Choice("stop", "Stop", key="s")]
-        if any(run.state in ACTIVE for run in runs):
+        if chosen.among(ACTIVE):
             choices = [
                 Choice("stop", "Stop", key="s", help="interrupt, and kill only if that fails"),
                 Choice("now", "Kill now", key="k", help="at once", dangerous=True),
             ]
-        title = f"Stop {_named(runs)}"
-        modal = Confirm(title, _standing(runs), choices, default="")
-        ui(self).ask(modal, lambda answer: self._each(runs, _stopping(now=answer == "now")))
+        modal = Confirm(f"Stop {chosen.named}", chosen.standing, choices, default="")
+        # What waits goes first, or the next of it would be started for each that is stopped.
+        ui(self).ask(
+            modal,
+            lambda answer: self._each(chosen, _stopping(now=answer == "now"), first=WAITING),
+        )
 
     def action_run_hold(self) -> None:
         """Hold queued runs; when all are held already, release them."""
-        runs = self._chosen(WAITING, "does not wait")
-        held = [run for run in runs if run.state is RunState.HELD]
-        if len(held) == len(runs):
-            self._each(runs, lambda launch, run_id: launch.runs.release(run_id))
-        else:
-            queued = [run for run in runs if run.state is RunState.QUEUED]
+        chosen = self._chosen(WAITING, "does not wait")
+        queued = chosen.narrowed(frozenset({RunState.QUEUED}))
+        if queued:
             self._each(queued, lambda launch, run_id: launch.runs.hold(run_id))
+        else:
+            held = chosen.narrowed(frozenset({RunState.HELD}))
+            self._each(held, lambda launch, run_id: launch.runs.release(run_id))
 
     def action_run_front(self) -> None:
-        """Give waiting runs the first places of their queues."""
-        runs = self._chosen(WAITING, "does not wait")
-        # The last one moved is the first in line: moved newest first, they keep their order.
-        self._each(runs, lambda launch, run_id: launch.runs.front(run_id))
+        """Give waiting runs the first places of their queues, in the order that they have."""
+        chosen = self._chosen(WAITING, "does not wait")
+        self._each(chosen, lambda launch, run_id: launch.runs.front(run_id))
+
+    def action_run_raise(self) -> None:
+        """Give waiting runs the next higher priority."""
+        self._change_priority(-1)
+
+    def action_run_lower(self) -> None:
+        """Give waiting runs the next lower priority."""
+        self._change_priority(1)
 
     def action_run_delete(self) -> None:
         """Forget runs that have ended, with their files; ask first."""
         from launch_tui.tui.screens.confirm import Choice, Confirm
 
-        runs = self._chosen(ENDED, "has not ended: stop it first")
-        if not runs:
+        chosen = self._chosen(ENDED, "has not ended: stop it first")
+        if not chosen:
             return
         modal = Confirm(
-            f"Delete {_named(runs)}",
-            "Its log, metrics and files go with it." if len(runs) == 1
+            f"Delete {chosen.named}",
+            "Its log, metrics and files go with it." if chosen.number == 1
             else "Their logs, metrics and files go with them.",
             (Choice("delete", "Delete", key="d", dangerous=True),),
             default="",
         )  # fmt: skip
         ui(self).ask(
             modal,
-            lambda _: self._each(runs, lambda launch, run_id: launch.runs.delete(run_id)),
+            lambda _: self._each(chosen, lambda launch, run_id: launch.runs.delete(run_id)),
         )
 
     def action_run_rerun(self) -> None:
-        """Open the launch form with everything that the run was given."""
+        """Open the launch form with everything that the run was given; ask which of a group."""
+        groups = self.chosen_groups()
+        if groups:
+            self._rerun_group(groups[0])
+            return
         for run_id in self.chosen_runs()[:1]:
             ui(self).open_form(rerun=run_id)
 
@@ -89,7 +115,10 @@ class RunActions(LaunchScreen):
         from launch_tui.tui.editing import edit_text, read_document, run_document
 
         app = ui(self)
-        for run in self._chosen(WAITING, "does not wait: rerun it with changes (r)")[:1]:
+        if self.chosen_groups():
+            self._warn("a group is edited run by run: unfold it (right)")
+            return
+        for run in self._chosen(WAITING, "does not wait: rerun it with changes (r)").runs[:1]:
             try:
                 edited = edit_text(app, run_document(run))
                 changes = read_document(edited) if edited is not None else None
@@ -97,7 +126,7 @@ class RunActions(LaunchScreen):
                 app.tell_error(error)
                 return
             if changes:
-                self._each([run], _editing(changes))
+                self._each(Chosen(runs=(run,), states=WAITING), _editing(changes))
 
     def copy_menu(self) -> None:
         """Ask what of the run is to be copied, and copy it."""
@@ -105,6 +134,9 @@ class RunActions(LaunchScreen):
 
         app = ui(self)
         chosen = self.chosen_runs()
+        if groups := self.chosen_groups():
+            app.copy(" ".join(group.id for group in groups))
+            return
         if not chosen:
             app.tell_nothing_to_copy()
             return
@@ -128,58 +160,94 @@ class RunActions(LaunchScreen):
         entries = [Entry(what, *labels[what]) for what, text in texts.items() if text]
         app.ask(Menu(f"Copy of {run.id}", entries), lambda what: app.copy(texts[what]))
 
-    def _chosen(self, states: frozenset[RunState], otherwise: str) -> list[Run]:
-        """Return the chosen runs in these states; say why when there are none."""
+    def _chosen(self, states: frozenset[RunState], otherwise: str) -> Chosen:
+        """Return what is chosen and in these states; say why when nothing is."""
         app = ui(self)
-        runs = []
+        runs: list[Run] = []
         for run_id in self.chosen_runs():
             try:
                 runs.append(app.launch.runs.get(run_id))
             except LaunchError:
                 continue
-        fitting = [run for run in runs if run.state in states]
-        if runs and not fitting:
-            which = runs[0].id if len(runs) == 1 else "each of them"
-            app.notify(f"{which} {otherwise}", severity="warning", timeout=3, markup=False)
+        groups = self.chosen_groups()
+        fitting = Chosen(runs=tuple(runs), groups=tuple(groups)).narrowed(states)
+        if (runs or groups) and not fitting:
+            names = [run.id for run in runs] + [group.id for group in groups]
+            self._warn(f"{names[0] if len(names) == 1 else 'each of them'} {otherwise}")
         return fitting
 
-    def _each(self, runs: Sequence[Run], verb: Callable[[Launch, str], object]) -> None:
+    def _each(
+        self, chosen: Chosen, verb: Verb, *, first: frozenset[RunState] = frozenset()
+    ) -> None:
         """Do something with each run, off the loop; tell the first thing that went wrong."""
-        ids = [run.id for run in runs]
 
-        def work(launch: Launch) -> LaunchError | None:
-            first: LaunchError | None = None
-            for run_id in ids:
-                try:
-                    verb(launch, run_id)
-                except LaunchError as error:
-                    first = first or error
-            return first
-
-        def done(first: LaunchError | None) -> None:
-            if first is not None:
-                ui(self).tell_error(first)
+        def done(error: LaunchError | None) -> None:
+            if error is not None:
+                ui(self).tell_error(error)
             self.runs_done()
 
-        if ids:
-            ui(self).act(work, done)
+        if chosen:
+            ui(self).act(for_each(chosen, verb, first=first), done)
+
+    def _change_priority(self, steps: int) -> None:
+        """Move what is chosen to the level beside its own; a group goes by its first run."""
+        chosen = self._chosen(WAITING, "does not wait")
+        prioritized = {queue.name for queue in ui(self).glance.queues if queue.prioritized}
+        items = [*chosen.runs, *(group.head for group in chosen.groups)]
+        without = [run.queue for run in items if run.queue not in prioritized]
+        if without:
+            self._warn(f"queue {without[0]} has no priorities; F moves to the front")
+            return
+        levels = {run.id: _beside(run.priority, steps) for run in items}
+        changing = [run for run in items if levels[run.id] != run.priority]
+        if items and not changing:
+            self._warn(f"the priority is {items[0].priority} already")
+        for run in chosen.runs:
+            if run in changing:
+                self._each(Chosen(runs=(run,), states=WAITING), _giving(levels[run.id]))
+        for group in chosen.groups:
+            if group.head in changing:
+                self._each(Chosen(groups=(group,), states=WAITING), _giving(levels[group.head.id]))
+
+    def _rerun_group(self, group: Group) -> None:
+        """Launch a group again as a new one: all of its runs, or those that ended badly."""
+        from launch_tui.tui.screens.confirm import Choice, Confirm
+
+        choices = [Choice("all", f"All {group.size:,}", key="a")]
+        if group.bad:
+            choices.append(Choice("failed", f"The {group.bad:,} that failed", key="f"))
+        modal = Confirm(
+            f"Rerun group {group.id}",
+            f"It has {group.size:,} runs, of which {group.bad:,} failed, were lost or preempted. "
+            "They are launched again as a new group.",
+            choices,
+            default="",
+        )
+
+        def again(answer: str) -> None:
+            ui(self).act(
+                lambda launch: launch.rerun_group(group.id, failed_only=answer == "failed"),
+                self.runs_made,
+            )
+
+        ui(self).ask(modal, again)
+
+    def _warn(self, text: str) -> None:
+        ui(self).notify(text, severity="warning", timeout=3, markup=False)
 
 
-def _stopping(*, now: bool) -> Callable[[Launch, str], object]:
+def _beside(priority: str, steps: int) -> Priority:
+    at = _LEVELS.index(Priority(priority)) + steps
+    return _LEVELS[max(0, min(at, len(_LEVELS) - 1))]
+
+
+def _giving(level: Priority) -> Verb:
+    return lambda launch, run_id: launch.runs.priority(run_id, level)
+
+
+def _stopping(*, now: bool) -> Verb:
     return lambda launch, run_id: launch.runs.stop(run_id, now=now)
 
 
-def _editing(changes: Mapping[str, Any]) -> Callable[[Launch, str], object]:
+def _editing(changes: Mapping[str, Any]) -> Verb:
     return lambda launch, run_id: launch.runs.edit(run_id, changes)
-
-
-def _named(runs: Sequence[Run]) -> str:
-    return f"{runs[0].id} ({runs[0].name})" if len(runs) == 1 else f"{len(runs)} runs"
-
-
-def _standing(runs: Sequence[Run]) -> str:
-    if len(runs) == 1:
-        waits = runs[0].state in WAITING
-        return "It has not started and leaves the queue." if waits else f"It is {runs[0].state}."
-    active = sum(run.state in ACTIVE for run in runs)
-    return f"{active} of them active, {len(runs) - active} waiting."
