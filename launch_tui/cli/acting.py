@@ -5,9 +5,11 @@ Most take several runs, and the id of a group for all runs of it.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.cli.groups import LIVE, named
+from launch_tui.cli.groups import LIVE, Named, named
 from launch_tui.cli.output import line
 from launch_tui.domain.run import ENDED, WAITING, Priority, RunState, check_priority
 from launch_tui.errors import UsageError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from launch_tui.cli.parsing import Arguments
+    from launch_tui.sdk import Launch
 
 
 def stop(arguments: Arguments) -> int:
@@ -63,7 +66,8 @@ def priority(arguments: Arguments) -> int:
 
 def delete(arguments: Arguments) -> int:
     """Forget runs that have ended."""
-    return _each(arguments, Runs.delete, "deleted", states=ENDED)
+    # Each by itself: its files go with it, and no transaction brings them back.
+    return _each(arguments, Runs.delete, "deleted", states=ENDED, at_once=False)
 
 
 def tag(arguments: Arguments) -> int:
@@ -125,6 +129,7 @@ def _each(
     *,
     states: Collection[RunState] = frozenset(RunState),
     words: Sequence[str] | None = None,
+    at_once: bool = True,
 ) -> int:
     """Do something to each run that the words name; unknown ones are refused before any.
 
@@ -134,15 +139,33 @@ def _each(
         said: What was done, as it is told; what ``act`` returns if left out.
         states: Those of a group's runs that it can be done to.
         words: The words that name runs, where not all do.
+        at_once: Whether the runs of a group are done in one transaction.
     """
     with arguments.open() as sdk:
-        for run_id, group in named(sdk, words or arguments.words, states):
-            try:
-                done = act(sdk.runs, run_id)
-            except UsageError:
-                # A run of a group may end, or start, between being looked up and its turn.
-                if not group or sdk.runs.get(run_id).state in states:
-                    raise
-                continue
-            line(f"{run_id}  {said or done}")
+        found = named(sdk, words or arguments.words, states)
+        for _, runs in groupby(found, lambda run: run.group or run.id):
+            # As one: no agent takes a run of the group while the others are being stopped.
+            with sdk.db.transaction() if at_once else nullcontext():
+                told = [_act_on(sdk, run, act, said, states) for run in runs]
+            for text in told:
+                if text:
+                    line(text)
     return 0
+
+
+def _act_on(
+    sdk: Launch,
+    run: Named,
+    act: Callable[[Runs, str], object],
+    said: str,
+    states: Collection[RunState],
+) -> str:
+    """Return what was done to a run, empty when it was too late for one of a group."""
+    try:
+        done = act(sdk.runs, run.id)
+    except UsageError:
+        # A run of a group may end, or start, between being looked up and its turn.
+        if not run.group or sdk.runs.get(run.id).state in states:
+            raise
+        return ""
+    return f"{run.id}  {said or done}"

@@ -261,6 +261,14 @@ def test_an_unknown_run_among_several_changes_none(refused, run, sdk):
     assert sdk.runs.get(run_id).state == "queued"
 
 
+def test_what_was_done_before_a_run_that_is_refused_is_told(cli, run, sdk):
+    first, second = run(), run()
+    assert cli("cancel", second).status == 0
+    result = cli("stop", first, second)
+    assert (result.status, result.out) == (2, f"{first}  stopped\n")
+    assert result.err.startswith(f"launch-tui: RUN: {second} has ended already")
+
+
 def test_compare(cli, run):
     first = run(config={"lr": 1, "same": 0, "model": {"depth": 1}})
     second = run(config={"lr": 2, "same": 0})
