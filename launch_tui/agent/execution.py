@@ -96,26 +96,28 @@ class Execution:
 
     async def carry_out(self) -> None:
         """Take the run from ``claimed`` to its outcome."""
-        await self._guarded(self._limited(self._from_source()))
+        await self._guarded(self._in_time())
 
     async def take_up(self) -> None:
-        """Go on with a run that another agent, now dead, has begun."""
-        await self._guarded(self._limited(self._from_where_it_is()))
+        """Go on with a run that another agent, now dead, has begun.
 
-    async def _limited(self, work: Coroutine[Any, Any, None]) -> None:
-        """Carry on under the limits of the run, which end it as a person would."""
-        allowed = self._context.config().macro_environment
-        try:
-            self._setting = setting_of(self.run, self._spec, allowed)
-        except BaseException:
-            work.close()
-            raise
+        Whether its job has started shows at once, and one that has is not late.
+        """
+        await self._guarded(self._from_where_it_is())
+
+    async def _in_time(self) -> None:
+        """Carry it out, and end it as a person would when it does not start in time."""
+        self._set_up()
         starting = asyncio.ensure_future(self._end_if_it_does_not_start())
         try:
-            await work
+            await self._from_source()
         finally:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
+
+    def _set_up(self) -> None:
+        allowed = self._context.config().macro_environment
+        self._setting = setting_of(self.run, self._spec, allowed)
 
     async def _end_if_it_does_not_start(self) -> None:
         limit = self._setting.start_timeout or self._context.config().start_timeout
@@ -135,6 +137,7 @@ class Execution:
         await self._settle(handle)
 
     async def _from_where_it_is(self) -> None:
+        self._set_up()
         if self._ledger.state not in (RunState.STARTING, RunState.RUNNING):
             why = "its agent ended before it was started"
             await self._ledger.insist(lambda: self._ledger.give_back(why))

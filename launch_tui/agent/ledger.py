@@ -177,7 +177,7 @@ class Ledger:
         through: RunState | None = None,
         changes: Mapping[str, Any] | None = None,
     ) -> None:
-        write.requeue(
+        self.state = write.requeue(
             self._context.db,
             self._run.id,
             self.state,
@@ -187,5 +187,6 @@ class Ledger:
             through=through,
             changes=changes,
         )
-        self.state = RunState.QUEUED
-        self._context.report(f"back in its queue: {why}", run=self._run, state=RunState.QUEUED)
+        back = self.state is RunState.QUEUED
+        text = f"back in its queue: {why}" if back else "stopped by the user"
+        self._context.report(text, run=self._run, state=self.state)

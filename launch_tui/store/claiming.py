@@ -77,36 +77,20 @@ def claim(
         return None
     db.require_room()
     with db.transaction():
-        for queue_id, name, resource in _in_turn(db, queues, after):
-            head = db.one(_HEAD, (queue_id,))
-            if head is None:
-                continue
-            spec = load_spec(head["spec"])
-            verdict = admit(resource, spec) if admit and spec.resources else ()
-            if not isinstance(verdict, tuple):
-                _take_shortage(db, head, verdict, owner)
-                continue
-            faults.point("claim.before")
-            transition(
-                db,
-                head["id"],
-                RunState.QUEUED,
-                RunState.CLAIMED,
-                owner=None,
-                actor=owner,
-                message=f"claimed from {name}",
-                changes={
-                    "owner": owner,
-                    "claimed_at": now(),
-                    "progress": "",
-                    "blocked": "",
-                    "gpus": json.dumps(verdict),
-                },
-            )
-            row = db.one(f"{RUN_COLUMNS} WHERE r.id = ?", (head["id"],))
-            if row is None:  # pragma: no cover - the row was just updated in this transaction
-                raise Stale("the run is gone")
-            return Claimed(read.run_from_row(db, row), spec)
+        looking = True
+        while looking:
+            looking = False
+            for queue_id, name, resource in _in_turn(db, queues, after):
+                head = db.one(_HEAD, (queue_id,))
+                if head is None:
+                    continue
+                spec = load_spec(head["spec"])
+                verdict = admit(resource, spec) if admit and spec.resources else ()
+                if isinstance(verdict, tuple):
+                    return Claimed(_take(db, head["id"], name, verdict, owner), spec)
+                # What has just ended has let go what is behind it, and what waited for it: nothing
+                # else would have the agent look again.
+                looking |= _take_shortage(db, head, verdict, owner)
     return None
 
 
@@ -123,8 +107,33 @@ def take_over(db: Database, owner: str) -> list[Claimed]:
     return [Claimed(read.run_from_row(db, row), load_spec(row["spec"])) for row in rows]
 
 
-def _take_shortage(db: Database, head: Row, lacking: Shortage, owner: str) -> None:
-    """Note what the first in line waits for; end it where waiting is of no use."""
+def _take(db: Database, run_id: str, queue: str, gpus: tuple[str, ...], owner: str) -> Run:
+    """Make the first in line the agent's and return it as it is then."""
+    faults.point("claim.before")
+    transition(
+        db,
+        run_id,
+        RunState.QUEUED,
+        RunState.CLAIMED,
+        owner=None,
+        actor=owner,
+        message=f"claimed from {queue}",
+        changes={
+            "owner": owner,
+            "claimed_at": now(),
+            "progress": "",
+            "blocked": "",
+            "gpus": json.dumps(gpus),
+        },
+    )
+    row = db.one(f"{RUN_COLUMNS} WHERE r.id = ?", (run_id,))
+    if row is None:  # pragma: no cover - the row was just updated in this transaction
+        raise Stale("the run is gone")
+    return read.run_from_row(db, row)
+
+
+def _take_shortage(db: Database, head: Row, lacking: Shortage, owner: str) -> bool:
+    """Note what the first in line waits for; end it where waiting is of no use, and say so."""
     if lacking.kind == "never":
         changes = {
             "phase": Phase.START,
@@ -141,10 +150,12 @@ def _take_shortage(db: Database, head: Row, lacking: Shortage, owner: str) -> No
             actor=owner,
             changes=changes,
         )
-        return
+        return True
     told = f"{lacking.kind}: {lacking.text}"
     if head["blocked"] != told:
         db.execute("UPDATE runs SET blocked = ? WHERE id = ?", (told, head["id"]))
+        faults.point("blocked.noted")
+    return False
 
 
 def _in_turn(db: Database, queues: Sequence[str] | None, after: str) -> list[tuple[int, str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from launch_tui import faults
 from launch_tui.domain.run import WAITING, Priority, Run, RunState
 from launch_tui.domain.spec import RunSpec, dump_spec
 from launch_tui.errors import UsageError
@@ -118,7 +119,9 @@ def wake_due(db: Database) -> str | None:
     first = _next_due(db)
     if first is None or first > now():
         return first
+    faults.point("wake.before")
     db.execute(_DUE, (now(),))
+    faults.point("wake.after")
     return _next_due(db)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from launch_tui import faults
 from launch_tui.domain.run import (
     ENDED,
     WAITING,
@@ -121,6 +122,7 @@ def settle(
         if observed:
             observe(db, run_id, observed)
         _settle_one(db, run_id, state, to, owner=owner, actor=actor, changes=changes)
+        faults.point("settle.dependants")
         ended = [(run_id, to)]
         while ended:
             for dependant, cause in dependencies.told_of_end(db, *ended.pop()):
@@ -138,8 +140,11 @@ def requeue(
     attempt: int,
     through: RunState | None = None,
     changes: Mapping[str, Any] | None = None,
-) -> None:
-    """Put a run that an agent has back into its place in the queue.
+) -> RunState:
+    """Put a run that an agent has back into its place in the queue and return its state then.
+
+    One whose end the user has asked for is stopped instead: the agent that puts it back may not
+    have heard of that.
 
     Args:
         db: The store.
@@ -162,8 +167,14 @@ def requeue(
         **(changes or {}),
     }
     with db.transaction():
+        if _stop_is_asked(db, run_id):
+            cause = "stopped by the user" + ("" if through else " before it started")
+            stopped = {"cause": cause}
+            settle(db, run_id, state, RunState.STOPPED, owner=owner, actor=owner, changes=stopped)
+            return RunState.STOPPED
         if through is not None:
             transition(db, run_id, state, through, owner=owner, actor=owner, message=message)
+            faults.point("retry.written")
         transition(
             db,
             run_id,
@@ -174,6 +185,7 @@ def requeue(
             message=f"attempt {attempt} waits in its old place" if through else message,
             changes=back,
         )
+    return RunState.QUEUED
 
 
 def observe(db: Database, run_id: str, values: Mapping[str, Any]) -> None:
@@ -249,6 +261,11 @@ def add_event(
 ) -> None:
     """Record something that happened without a change of state."""
     db.execute(_EVENT, (now(), run_id, run_id, None, phase, actor, message))
+
+
+def _stop_is_asked(db: Database, run_id: str) -> bool:
+    row = db.one("SELECT stop_requested_at FROM runs WHERE id = ?", (run_id,))
+    return row is not None and row[0] is not None
 
 
 def _settle_one(
