@@ -211,8 +211,6 @@ class _Nodes:
         """Return how many values a node stands for, its aliases expanded."""
         if id(node) in self._above:
             raise UsageError(_named(self._field, path), "is an alias of what it is in")
-        if len(path) > MAX_DEPTH:
-            raise UsageError(self._field, f"is nested more than {MAX_DEPTH} deep")
         if id(node) not in self._sizes:
             self._above.add(id(node))
             self._sizes[id(node)] = 1 + sum(

@@ -129,7 +129,11 @@ def test_anchors_and_merge_keys_are_read():
         ("a: !!python/object/apply:os.system [x]", "-c: cannot be read: could not determine"),
         ("a: b: c", "-c: cannot be read: mapping values are not allowed here (line 1, column 5)"),
         ('{"a": 1 "b": 2}', "-c: cannot be read: Expecting ',' delimiter: line 1 column 9"),
-        ("a: 1\n---\nb: 2", "-c: cannot be read: expected a single document"),
+        (
+            "a: 1\n---\nb: 2",
+            "-c: cannot be read: expected a single document in the stream, "
+            "but found another document (line 2, column 1)",
+        ),
         ("a: '\x07'", "-c: cannot be read: unacceptable character"),
         ("[1]", "-c: is a list, no object"),
         ("- a\n- b\n", "-c: is a list, no object"),
@@ -156,7 +160,8 @@ def test_a_bomb_of_aliases_is_refused_before_it_goes_off():
 def test_a_document_that_is_too_large_is_refused(tmp_path):
     assert "more than 1 MB" in refusal("a: " + "x" * MAX_BYTES + "\n")
     assert "more than 1 MB" in refusal("a: " + "é" * (MAX_BYTES // 2) + "\n")
-    (tmp_path / "large").write_text("a: " + "é" * (MAX_BYTES // 2))
+    # The limit cuts a character in two.
+    (tmp_path / "large").write_text("aa: " + "é" * (MAX_BYTES // 2))
     assert "more than 1 MB" in refusal(str(tmp_path / "large"))
     assert "more than 1 MB" in refusal("/dev/zero")
 
@@ -172,7 +177,14 @@ def test_a_document_of_too_many_values_is_refused_before_all_of_it_is_read():
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 100_000, '{"a":' * 100_000, "- " * 20_000 + "\n", "{a: " * 60 + "1" + "}" * 60]
+    "text",
+    [
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "- " * 20_000 + "\n",
+        "{a: " * 60 + "1" + "}" * 60,
+        "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 60)),
+    ],
 )
 def test_a_document_that_is_too_deep_is_refused(text):
     assert f"nested more than {MAX_DEPTH} deep" in refusal(text)
