@@ -92,9 +92,8 @@ def report_group(
         print_json([asdict(run) for run in enqueued])
     else:
         group = sdk.runs.get(enqueued[0].id).group
-        if group:
-            line(f"group {group}  {len(enqueued)} runs")
-        for run, config in zip(enqueued, _combinations(params, len(enqueued)), strict=True):
+        line(f"group {group}  {len(enqueued)} runs")
+        for run, config in zip(enqueued, _combinations(sdk, group, params), strict=True):
             values = "".join(f"  {key}={brief(value)}" for key, value in flattened(config))
             line(f"{row(run)}{values}")
     hint(sdk)
@@ -117,10 +116,18 @@ def row(enqueued: Enqueued) -> str:
     )
 
 
-def _combinations(params: Mapping[str, Sequence[Any]], count: int) -> Sequence[dict[str, Any]]:
-    from launch_tui.domain.params import product
+def _combinations(
+    sdk: Launch, group: str, params: Mapping[str, Sequence[Any]]
+) -> Sequence[dict[str, Any]]:
+    """Return what tells the runs of a group apart, in their order."""
+    if params:
+        from launch_tui.domain.params import product
 
-    return product(params) if params else [{}] * count
+        return product(params)
+    configs = [dict(flattened(dict(run.config))) for run in sdk.runs.group(group)]
+    keys = dict.fromkeys(key for config in configs for key in config)
+    differing = [key for key in keys if any(c.get(key) != configs[0].get(key) for c in configs)]
+    return [{key: config[key] for key in differing if key in config} for config in configs]
 
 
 def _go_along(sdk: Launch, arguments: Arguments, enqueued: Sequence[Enqueued]) -> int:

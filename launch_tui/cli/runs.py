@@ -43,16 +43,19 @@ def show(arguments: Arguments) -> int:
     with arguments.open() as sdk:
         run = sdk.runs.get(arguments.words[0])
         reason = sdk.runs.why(run.id).reason
+        spec = sdk.runs.spec(run.id)
     if arguments.json:
         print_json(asdict(run))
         return 0
     values = asdict(run)
     config, summary = values.pop("config"), values.pop("summary")
+    # What the first in line lacks is part of the reason.
+    values.pop("blocked")
     for key in ("created_at", "claimed_at", "started_at", "ended_at", "not_before"):
         values[key] = local(values[key])
     for key in ("tags", "gpus", "after"):
         values[key] = ", ".join(values[key])
-    values["retried"] = values["retried"] or ""
+    values["retried"] = f"{run.retried} of at most {spec.retries}" if spec.retries else ""
     values["tracked"] = "yes" if run.tracked else "no"
     if run.state not in ENDED:
         values["why"] = reason
@@ -60,6 +63,11 @@ def show(arguments: Arguments) -> int:
     for title, inner in (("config", config), ("summary", summary)):
         for key, value in flattened(inner):
             line(f"{title}.{key}={brief(value)}")
+    if spec.resources:
+        from launch_tui.domain.resource_config import shown
+
+        for key, text in shown(spec.resources).items():
+            line(f"resource.{key}={text}")
     return 0
 
 

@@ -173,7 +173,12 @@ def test_the_failed_runs_of_a_group_are_launched_again(cli, refused, job, group,
     assert result.status == 0, result
     again = sdk.runs.get("@").group
     assert again != group
-    assert result.out.splitlines()[0] == f"group {again}  2 runs"
+    head, *rows = result.out.splitlines()
+    assert head == f"group {again}  2 runs"
+    # What tells them apart; x is 2 in both.
+    assert [row.partition("position ")[2] for row in rows] == [
+        "1  opt.lr=0.001  seed=1", "2  opt.lr=0.0003  seed=0",
+    ]  # fmt: skip
     runs = [sdk.runs.get(run_id) for run_id in members(sdk, again)]
     assert [run.config for run in runs] == [
         {**sdk.runs.get(run_id).config, "x": 2} for run_id in ids[1:3]

@@ -37,6 +37,13 @@ def test_a_launch_lays_its_resources_on_the_queues(cli, job, queue, sdk):
     assert spec.resource_args == {"env": {"B": "x"}, "timeout": "2h"}
     assert spec.template_variables == {"n": "2"}
     assert sdk.runs.get("@").priority == "high"
+    rows = cli("show", "@").out.splitlines()
+    assert rows[-5:] == [
+        "resource.cpus=2", 'resource.env.A="1"', "resource.env.B=x", "resource.nice=5",
+        "resource.timeout=2h",
+    ]  # fmt: skip
+    assert cli("launch", job, "--retries", "2").status == 0
+    assert "retried     0 of at most 2" in cli("show", "@").out.splitlines()
 
 
 def test_what_wandb_wraps_in_the_name_of_the_resource(cli, refused, job, queue, sdk, tmp_path):
