@@ -62,7 +62,7 @@ def unwrap(
             )
         return _of_type(_object(config[_WRAPPER], f"{field} {_WRAPPER}"), resource, field)
     only = str(next(iter(config))) if len(config) == 1 else ""
-    if _resource(only) is not None and isinstance(config.get(only), Mapping):
+    if _resource(only) is not None:
         return _of_type(config, resource, field)
     return dict(config)
 
@@ -181,7 +181,7 @@ def _checked_around_holes(key: Key, value: Any, where: str) -> Any:  # noqa: ANN
         value = named(value, where)
     if isinstance(value, Mapping) and key.kind in (Kind.NAMES, Kind.OBJECT):
         _check_names(key, value, where)
-    elif isinstance(value, Mapping) and key.kind is not Kind.ANY:
+    elif isinstance(value, Mapping):
         key.read(value, where)
     return value
 

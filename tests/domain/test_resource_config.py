@@ -80,6 +80,11 @@ def test_wandbs_wrapping_is_taken_off(given):
     assert unwrap(given, Resource.LOCAL_PROCESS) == {"gpus": 1}
 
 
+def test_a_single_key_of_the_configuration_is_no_wrapping():
+    for config in ({"env": {"A": "1"}}, {"gpus": 1}):
+        assert unwrap(config, Resource.LOCAL_PROCESS) == config
+
+
 @pytest.mark.parametrize("given", [{}, {"resource_args": {}}, {"resource_args": None},
                                    {"resource_args": {"process": None}}])  # fmt: skip
 def test_an_empty_configuration_is_one(given):
@@ -198,6 +203,10 @@ def test_the_owners_wrong_key_or_value_is_refused_by_name(config, line):
         {"gpus": "{{n}}", "memory": "{{g}}G", "mode": "{{m}}", "sharing": "{{s}}"},
         {"env": {"A": "{{a}}", "B": "1"}},
         {"env": ["{{all}}"]},
+        {"env": "{{all}}"},
+        {"setup": ["a=1", "b=2"]},
+        {"setup": ["a={{a}}", "b=2"]},
+        {"stop": {"below": "{{b}}", "for": None}},
         {"stop": {"below": "{{b}}", "for": "5m"}},
         {"setup": ["echo {{a}}"]},
     ],
@@ -214,6 +223,7 @@ def test_holes_pass_where_they_are_allowed(config):
         ({"gpus": {"a": "{{n}}"}}, "-c gpus: an object is not allowed"),
         ({"env": {"A": "{{a}}", "B": []}}, "-c env.B: a list is not a text"),
         ({"env": ["A={{a}}", "B"]}, "-c env[1]: 'B' has no '='"),
+        ({"env": ["A={{a}}", 5]}, "-c env[1]: 5 is not a text"),
         ({"stop": {"below": "{{b}}", "fro": "5m"}}, "-c stop.fro: is not a key of stop"),
         ({"stop": {"below": "{{b}}", "for": "x"}}, "-c stop.for: 'x' is not a duration"),
     ],

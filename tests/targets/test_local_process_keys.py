@@ -156,6 +156,18 @@ def test_other_systems_words_lead_to_ours(word, key):
         check(SCHEMA, {word: 1}, owner=False, field="-R")
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"ulimit": {"nofile": "{{n}}", "core": 0}},
+        {"gpu_idle_stop": {"below": "{{b}}", "for": "5m"}},
+        {"umask": "{{u}}", "python": "{{p}}", "gpus": "{{g}}"},
+    ],
+)
+def test_holes_wait_for_their_values(config):
+    assert check(SCHEMA, config, owner=True, field="-c", holes_allowed=True) == config
+
+
 @pytest.mark.parametrize("name", ["gpu_sharing", "gpu_idle_stop"])
 def test_only_the_owner_says_how_gpus_are_shared(name):
     with pytest.raises(UsageError, match=f"-R {name}: is set by the queue's owner"):
