@@ -23,9 +23,20 @@ WAITS_FOR_RUNS = 2
 _WAITING_ON = """
     SELECT run_id, condition FROM dependencies WHERE on_run = ? AND met = 0"""
 
+_MEET = """
+    UPDATE dependencies SET met = 1 WHERE on_run = ? AND met = 0 AND condition = ?"""
+
 _READY = f"""
-    UPDATE runs SET waits = waits & ~{WAITS_FOR_RUNS} WHERE id = ?
+    UPDATE runs SET waits = waits & ~{WAITS_FOR_RUNS}
+    WHERE id IN (SELECT run_id FROM dependencies WHERE on_run = ? AND met = 1)
+    AND waits & {WAITS_FOR_RUNS}
     AND NOT EXISTS (SELECT 1 FROM dependencies d WHERE d.run_id = runs.id AND d.met = 0)"""
+
+_WAITS_FOR_ANY = f"""
+    UPDATE runs SET waits = (waits & ~{WAITS_FOR_RUNS}) | CASE WHEN EXISTS
+        (SELECT 1 FROM dependencies d WHERE d.run_id = runs.id AND d.met = 0)
+        THEN {WAITS_FOR_RUNS} ELSE 0 END
+    WHERE id = ?"""
 
 _REACHES = """
     WITH RECURSIVE upstream (id) AS (
@@ -63,9 +74,20 @@ def replace(db: Database, run_id: str, after: Sequence[Dependency]) -> None:
     """
     db.execute("DELETE FROM dependencies WHERE run_id = ?", (run_id,))
     for dependency in after:
+        _refuse_circle(db, run_id, dependency)
+    add(db, run_id, after)
+
+
+def add(db: Database, run_id: str, after: Sequence[Dependency]) -> None:
+    """Have a run that nothing waits for yet wait for these, inside the caller's transaction.
+
+    Raises:
+        NotFound: When one of them does not exist.
+        UsageError: When one can no longer end as wanted.
+    """
+    for dependency in after:
         _link(db, run_id, dependency)
-    db.execute(f"UPDATE runs SET waits = waits | {WAITS_FOR_RUNS} WHERE id = ?", (run_id,))
-    db.execute(_READY, (run_id,))
+    db.execute(_WAITS_FOR_ANY, (run_id,))
 
 
 def told_of_end(db: Database, run_id: str, state: RunState) -> list[tuple[str, str]]:
@@ -74,24 +96,22 @@ def told_of_end(db: Database, run_id: str, state: RunState) -> list[tuple[str, s
     Returns:
         The runs that can now never start, each with the cause.
     """
-    hopeless = []
-    for row in db.all(_WAITING_ON, (run_id,)):
-        dependency = Dependency(run_id, Condition(row["condition"]))
-        if is_met(dependency.condition, state):
-            db.execute(
-                "UPDATE dependencies SET met = 1 WHERE run_id = ? AND on_run = ?",
-                (row["run_id"], run_id),
-            )
-            db.execute(_READY, (row["run_id"],))
-        else:
-            hopeless.append((row["run_id"], why_hopeless(dependency, state)))
-    return hopeless
+    waiting = db.all(_WAITING_ON, (run_id,))
+    if not waiting:
+        return []
+    for condition in Condition:
+        if is_met(condition, state):
+            db.execute(_MEET, (run_id, condition))
+    db.execute(_READY, (run_id,))
+    unmet = ((row["run_id"], Dependency(run_id, Condition(row["condition"]))) for row in waiting)
+    return [
+        (dependant, why_hopeless(dependency, state))
+        for dependant, dependency in unmet
+        if not is_met(dependency.condition, state)
+    ]
 
 
-def _link(db: Database, run_id: str, dependency: Dependency) -> None:
-    row = db.one("SELECT state FROM runs WHERE id = ?", (dependency.run,))
-    if row is None:
-        raise NotFound("--after", f"there is no run {dependency.run!r}")
+def _refuse_circle(db: Database, run_id: str, dependency: Dependency) -> None:
     circle = dependency.run == run_id or db.one(_REACHES, {"start": dependency.run, "goal": run_id})
     if circle:
         raise UsageError(
@@ -99,6 +119,12 @@ def _link(db: Database, run_id: str, dependency: Dependency) -> None:
             f"{dependency.run} waits for {run_id} itself",
             allowed="runs that do not wait for this one",
         )
+
+
+def _link(db: Database, run_id: str, dependency: Dependency) -> None:
+    row = db.one("SELECT state FROM runs WHERE id = ?", (dependency.run,))
+    if row is None:
+        raise NotFound("--after", f"there is no run {dependency.run!r}")
     met = is_met(dependency.condition, RunState(row["state"]))
     if met is False:
         raise UsageError(

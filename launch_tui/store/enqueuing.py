@@ -33,9 +33,11 @@ _ENQUEUE = """
     VALUES (?, (SELECT coalesce(max(seq), 0) + 1 FROM runs), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
         ?, ?, ?)"""
 
-_AHEAD_OF_LEVEL = """
-    SELECT count(*) FROM runs WHERE queue_id = ? AND state = 'queued' AND waits = 0
-    AND rank <= ?"""
+_QUEUE = """
+    SELECT q.id, q.prioritized, coalesce((SELECT sum(l.runs) FROM queue_levels l
+        WHERE l.queue_id = q.id AND l.rank <= CASE WHEN q.prioritized THEN ? ELSE ? END), 0)
+        AS ahead
+    FROM queues q WHERE q.name = ?"""
 
 _EVENT = """
     INSERT INTO events (at, run_id, attempt, state, actor, message) VALUES (?, ?, 1, ?, ?, ?)"""
@@ -96,12 +98,8 @@ def new_id() -> str:
 
 
 def _enqueue_one(db: Database, new: NewRun, actor: str) -> Enqueued:
-    queue = db.one(
-        "SELECT q.id, q.prioritized, coalesce((SELECT c.runs FROM queue_counts c"
-        " WHERE c.queue_id = q.id AND c.state = 'queued'), 0) AS queued"
-        " FROM queues q WHERE q.name = ?",
-        (new.queue,),
-    )
+    level = Priority(new.priority).rank
+    queue = db.one(_QUEUE, (level, Priority.MEDIUM.rank, new.queue))
     if queue is None:
         raise NotFound("queue", f"there is no queue called {new.queue!r}")
     run_id = new_id()
@@ -109,7 +107,7 @@ def _enqueue_one(db: Database, new: NewRun, actor: str) -> Enqueued:
         run_id = new_id()
     state = RunState.HELD if new.held else RunState.QUEUED
     created = now()
-    rank = Priority(new.priority).rank if queue["prioritized"] else Priority.MEDIUM.rank
+    rank = level if queue["prioritized"] else Priority.MEDIUM.rank
     later = new.not_before is not None and new.not_before > created
     values = (
         run_id,
@@ -130,12 +128,14 @@ def _enqueue_one(db: Database, new: NewRun, actor: str) -> Enqueued:
         WAITS_FOR_TIME if later else 0,
         new.group,
     )
-    position = queue["queued"] + 1
-    if queue["prioritized"]:
-        ahead = db.one(_AHEAD_OF_LEVEL, (queue["id"], rank))
-        position = (ahead[0] if ahead else 0) + 1
     db.execute(_ENQUEUE, values)
     if new.after:
-        dependencies.replace(db, run_id, new.after)
+        dependencies.add(db, run_id, new.after)
     db.execute(_EVENT, (created, run_id, state, actor, f"enqueued on {new.queue}"))
-    return Enqueued(id=run_id, queue=new.queue, position=position, job=new.job, version=new.version)
+    return Enqueued(
+        id=run_id,
+        queue=new.queue,
+        position=queue["ahead"] + 1,
+        job=new.job,
+        version=new.version,
+    )

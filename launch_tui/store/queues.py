@@ -7,7 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.queue import Queue, Resource
-from launch_tui.domain.run import Priority
+from launch_tui.domain.run import ENDED, Priority
 from launch_tui.errors import NotFound, UsageError
 from launch_tui.store.clock import now
 
@@ -39,12 +39,14 @@ _WAITING_SINCE = """
         ORDER BY r.rank, r.place LIMIT 1) AS since
     FROM queues q"""
 
-# What was moved to the front stays there.
-_RANK_ANEW = """
+_ENDED = ", ".join(f"'{state}'" for state in sorted(ENDED))
+
+# What was moved to the front stays there. What an agent has may come back to its place.
+_RANK_ANEW = f"""
     UPDATE runs SET rank = CASE WHEN NOT q.prioritized THEN 2 ELSE
         CASE runs.priority WHEN ? THEN 0 WHEN ? THEN 1 WHEN ? THEN 2 WHEN ? THEN 3 END END
     FROM queues q WHERE q.id = runs.queue_id AND q.name = ?
-    AND runs.state IN ('queued', 'held') AND runs.rank >= 0"""
+    AND runs.state NOT IN ({_ENDED}) AND runs.rank >= 0"""
 
 _EDITABLE = frozenset(
     {
@@ -144,6 +146,10 @@ def delete(db: Database, name: str) -> None:
             )
         db.execute(
             "DELETE FROM queue_counts WHERE queue_id = (SELECT id FROM queues WHERE name = ?)",
+            (name,),
+        )
+        db.execute(
+            "DELETE FROM queue_levels WHERE queue_id = (SELECT id FROM queues WHERE name = ?)",
             (name,),
         )
         db.execute("DELETE FROM queues WHERE name = ?", (name,))

@@ -5,7 +5,8 @@ drift from the rows they count. ``place`` orders a queue: it equals the enqueue 
 was moved to the front.
 
 ``queue_counts`` counts a run by its state, except that a queued run which may not start yet counts
-as ``deferred``: what is counted as ``queued`` is what an agent could take.
+as ``deferred``: what is counted as ``queued`` is what an agent could take. ``queue_levels`` counts
+those by their rank, so that a new run's position is a sum of five numbers, however many wait.
 """
 
 from __future__ import annotations
@@ -230,6 +231,33 @@ _UNCOUNT_ELIGIBLE = f"""
     UPDATE queue_counts SET runs = runs - 1
     WHERE queue_id = OLD.queue_id AND state = {_counted_as("OLD")};"""
 
+_QUEUE_LEVELS = """
+CREATE TABLE queue_levels (
+    queue_id    INTEGER NOT NULL,
+    rank        INTEGER NOT NULL,
+    runs        INTEGER NOT NULL,
+    PRIMARY KEY (queue_id, rank)
+) WITHOUT ROWID"""
+
+_FILL_LEVELS = """
+    INSERT INTO queue_levels (queue_id, rank, runs)
+    SELECT queue_id, rank, count(*) FROM runs WHERE state = 'queued' AND waits = 0 GROUP BY 1, 2"""
+
+_JOIN_LEVEL = """
+    INSERT INTO queue_levels (queue_id, rank, runs) VALUES (NEW.queue_id, NEW.rank, 1)
+    ON CONFLICT (queue_id, rank) DO UPDATE SET runs = runs + 1;"""
+
+_LEAVE_LEVEL = """
+    UPDATE queue_levels SET runs = runs - 1 WHERE queue_id = OLD.queue_id AND rank = OLD.rank;"""
+
+
+def _levels(trigger: str, event: str, row: str, action: str) -> str:
+    eligible = f"{row}.state = 'queued' AND {row}.waits = 0"
+    return f"CREATE TRIGGER {trigger} AFTER {event} ON runs WHEN {eligible} BEGIN{action} END"
+
+
+_MOVED = "UPDATE OF state, queue_id, waits, rank"
+
 _ORDER_AND_ELIGIBILITY = (
     # 0 critical to 3 low, as W&B numbers them; -1 was moved to the front. Without priorities in
     # the queue every other run has 2, so that one index orders both kinds of queue.
@@ -246,6 +274,8 @@ _ORDER_AND_ELIGIBILITY = (
     "DROP INDEX runs_waiting",
     "CREATE INDEX runs_eligible ON runs (queue_id, rank, place)"
     " WHERE state = 'queued' AND waits = 0",
+    # What was moved to the front last comes first, also before one that an agent has by now.
+    "CREATE INDEX runs_at_front ON runs (queue_id, place) WHERE rank = -1",
     "CREATE INDEX runs_due ON runs (not_before) WHERE waits IN (1, 3)",
     "CREATE INDEX runs_in_group ON runs (group_id, seq) WHERE group_id <> ''",
     "DROP TRIGGER runs_counted",
@@ -256,4 +286,10 @@ _ORDER_AND_ELIGIBILITY = (
     "CREATE TRIGGER runs_moved AFTER UPDATE OF state, queue_id, waits ON runs"
     " WHEN OLD.state <> NEW.state OR OLD.queue_id <> NEW.queue_id OR OLD.waits <> NEW.waits"
     f" BEGIN{_UNCOUNT_ELIGIBLE}{_COUNT_ELIGIBLE} END",
+    _QUEUE_LEVELS,
+    _FILL_LEVELS,
+    _levels("levels_added", "INSERT", "NEW", _JOIN_LEVEL),
+    _levels("levels_removed", "DELETE", "OLD", _LEAVE_LEVEL),
+    _levels("levels_left", _MOVED, "OLD", _LEAVE_LEVEL),
+    _levels("levels_joined", _MOVED, "NEW", _JOIN_LEVEL),
 )

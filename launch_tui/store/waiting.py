@@ -28,7 +28,7 @@ FRONT = -1
 
 _TO_FRONT = f"""
     UPDATE runs SET rank = {FRONT}, place = coalesce((SELECT min(r.place) - 1 FROM runs r
-        WHERE r.queue_id = runs.queue_id AND r.state IN ('queued', 'held') AND r.rank = {FRONT}), 0)
+        WHERE r.queue_id = runs.queue_id AND r.rank = {FRONT}), 0)
     WHERE id = ?"""
 
 _DUE = f"""
