@@ -11,6 +11,7 @@ from textual.content import Content
 
 from launch_tui.domain.environment import looks_secret
 from launch_tui.domain.job import CodeSource, GitSource
+from launch_tui.domain.quantities import write_duration
 from launch_tui.domain.text import printable
 
 if TYPE_CHECKING:
@@ -27,12 +28,20 @@ LONGEST = 400
 Pair = tuple[str, str]
 
 
-def config_page(run: Run, spec: RunSpec) -> Content:
-    """Return config, summary, command, source and environment; values of secrets are masked."""
+def config_page(run: Run, spec: RunSpec, gpus: Mapping[str, str] | None = None) -> Content:
+    """Return config, summary, command, order, resources and environment of a run.
+
+    Args:
+        run: The run.
+        spec: Its request. Values of secrets are masked.
+        gpus: What each GPU that is known here is called, by its UUID.
+    """
     sections: list[tuple[str, list[Pair]]] = [
         ("Config", list(flattened(run.config))),
         ("Summary", [p for p in flattened(run.summary) if not p[0].startswith("_wandb")]),
         ("Launch", _launch(run, spec)),
+        ("Order", _order(run, spec)),
+        ("Resources", _resources(run, spec, gpus or {})),
         ("Environment set by the launch", _set_by_launch(spec)),
         ("Environment captured at the launch", [(k, v) for k, v in spec.captured.items()]),
     ]
@@ -86,6 +95,35 @@ def _launch(run: Run, spec: RunSpec) -> list[Pair]:
         ("ended", run.ended_at or ""),
     ]  # fmt: skip
     return [(name, value) for name, value in pairs if value]
+
+
+def _order(run: Run, spec: RunSpec) -> list[Pair]:
+    """Return what decides when it runs and whether it is tried again."""
+    retries = ""
+    if spec.retries:
+        backoff = f", back-off {write_duration(spec.backoff)}" if spec.backoff else ""
+        retries = f"{run.retried} of {spec.retries} on {', '.join(spec.retry_on)}{backoff}"
+    pairs = [
+        ("priority", "" if run.priority == "medium" else run.priority),
+        ("group", run.group),
+        ("after", ", ".join(run.after)),
+        ("not before", run.not_before or ""),
+        ("attempt", str(run.attempt) if run.attempt > 1 else ""),
+        ("retries", retries),
+        ("failure", run.failure or ""),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def _resources(run: Run, spec: RunSpec, gpus: Mapping[str, str]) -> list[Pair]:
+    """Return the queue's settings with those of the launch over them, and the GPUs given."""
+    given = {name for name, _ in flattened(spec.resource_args)}
+    pairs = []
+    for name, value in flattened(spec.resources):
+        shown = MASK if looks_secret(name.rpartition(".")[2]) else value
+        pairs.append((name, f"{shown}  (this launch)" if name in given else shown))
+    pairs += [(f"{{{{{name}}}}}", str(value)) for name, value in spec.template_variables.items()]
+    return pairs + [("on GPU", gpus.get(uuid, uuid)) for uuid in run.gpus]
 
 
 def _source(spec: RunSpec) -> str:

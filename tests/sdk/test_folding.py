@@ -36,33 +36,31 @@ def whole(fold, parts=LIVE_FIRST, **chosen):
     return fold.page(blocks, 0, 10_000, **chosen)
 
 
+def part_of(members):
+    states = {run.state for run in members}
+    if states <= ENDED:
+        return Part.OVER
+    return Part.WAITING if states <= WAITING else Part.ACTIVE
+
+
 def model(runs, parts, unfolded):
     """The list by its definition, from all runs in the order of their enqueueing."""
     groups = {}
     for run in runs:
-        if run.group:
-            groups.setdefault(run.group, []).append(run)
+        groups.setdefault(run.group or run.id, []).append(run)
 
-    def part_of(members):
-        states = {run.state for run in members}
-        if states <= ENDED:
-            return Part.OVER
-        return Part.WAITING if states <= WAITING else Part.ACTIVE
+    def items(part):
+        for key, members in groups.items():
+            if not members[0].group:
+                if not part.states or members[0].state in part.states:
+                    yield [key]
+            elif part in (Part.ALL, part_of(members)):
+                yield [key, *(run.id for run in members if key in unfolded)]
 
     listed = []
     for part in parts:
-        items = []
-        for run in runs:
-            if run.group:
-                members = groups[run.group]
-                if run is members[0] and part in (Part.ALL, part_of(members)):
-                    below = [m.id for m in members] if run.group in unfolded else []
-                    items.append([run.group, *below])
-            elif not part.states or run.state in part.states:
-                items.append([run.id])
-        if part is not Part.WAITING:
-            items.reverse()
-        listed += [key for item in items for key in item]
+        ordered = list(items(part)) if part is Part.WAITING else list(items(part))[::-1]
+        listed += [key for item in ordered for key in item]
     return listed
 
 
@@ -109,7 +107,7 @@ def test_a_group_tells_how_its_runs_stand_and_is_followed(world):
 
 
 def test_the_row_of_a_group_stays_where_it_is_while_its_runs_take_turns(world):
-    first, second = of_group(world, "g-a", [RunState.FINISHED, RunState.QUEUED])
+    _, second = of_group(world, "g-a", [RunState.FINISHED, RunState.QUEUED])
     world.run(RunState.RUNNING)
     world.run(RunState.QUEUED)
     fold = Folding(world.launch)

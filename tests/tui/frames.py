@@ -19,7 +19,11 @@ def frame(app: App) -> str:
 
 def assert_frame(app: App, golden: Path) -> None:
     """Compare the screen with a file; ``UPDATE_FRAMES=1`` writes the file instead."""
-    shown = frame(app)
+    assert_text(frame(app), golden)
+
+
+def assert_text(shown: str, golden: Path) -> None:
+    """Compare a screen's text with a file, as ``assert_frame`` does."""
     if os.environ.get("UPDATE_FRAMES"):
         golden.parent.mkdir(parents=True, exist_ok=True)
         golden.write_text(shown)

@@ -9,8 +9,10 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
+from launch_tui.domain.quantities import write_size
 from launch_tui.domain.run import RunState
 from launch_tui.domain.text import printable
+from launch_tui.sdk.devices import DevicesFile, Slots, slots_held
 from launch_tui.tui import keys
 from launch_tui.tui.glance import seconds
 from launch_tui.tui.going import open_run
@@ -22,6 +24,7 @@ from launch_tui.tui.theme import glyph, state_style
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.columns import Column
 from launch_tui.tui.widgets.facts import Facts, fact, heading, weak
+from launch_tui.tui.widgets.gpu_table import GpuTable, run_of
 from launch_tui.tui.widgets.list_rows import ListRows
 from launch_tui.tui.widgets.window_table import Cell, Row, WindowTable
 
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from launch_tui.sdk.devices import Devices
+    from launch_tui.store.agents import AgentStatus
     from launch_tui.store.read import Event
     from launch_tui.tui.glance import Glance
 
@@ -49,7 +54,7 @@ NO_EVENTS = "Nothing has happened yet.\n\n n  launch a run"
 
 
 class AgentScreen(ListScreen):
-    """The agent at the left, the events at the right, newest first."""
+    """The GPUs above, the agent at the left, the events at the right, newest first."""
 
     MODE = "agent"
     SCOPES: ClassVar[tuple[str, ...]] = ("agent", "list")
@@ -62,10 +67,13 @@ class AgentScreen(ListScreen):
         super().__init__()
         self._rows = ListRows()
         self._events: dict[str, Event] = {}
+        self._slots = Slots()
 
     def body(self) -> ComposeResult:
         """Compose what stands between the bars."""
+        self._devices = DevicesFile(ui(self).home)
         yield Static("", id="agent-why", markup=False)
+        yield GpuTable(id="agent-gpus")
         with Horizontal(classes="pair"):
             yield Facts(id="agent-facts", title="Agent")
             yield WindowTable(
@@ -76,10 +84,12 @@ class AgentScreen(ListScreen):
     def on_mount(self) -> None:
         """Begin to follow what is live."""
         super().on_mount()
-        self._table.ascii_only = ui(self).ascii_only
+        for table in self.query(WindowTable):
+            table.ascii_only = ui(self).ascii_only
         self._table.border_title = "Events"
         self._table.focus()
         ui(self).glance_changed.subscribe(self, lambda _: self._glance_changed())
+        ui(self).pulse.frame.subscribe(self, lambda _: self._look_at_devices(), immediate=True)
 
     def refresh_live(self) -> None:
         """Ask the store again."""
@@ -88,6 +98,7 @@ class AgentScreen(ListScreen):
         self._events = {str(event.id): event for event in events}
         self._rows.rows = self.matching([self._row(event) for event in events])
         self._table.reload()
+        self._slots = slots_held(app.launch)
         self._show_agent()
 
     def refresh_ages(self) -> None:
@@ -108,15 +119,20 @@ class AgentScreen(ListScreen):
         event.stop()
 
     def on_window_table_row_opened(self, event: WindowTable.RowOpened) -> None:
-        """Open the run of an event."""
+        """Open the run of an event, or that of a GPU."""
         event.stop()
-        found = self._events.get(event.key or "")
-        if found is not None and found.run_id is not None:
-            open_run(ui(self), found.run_id)
+        key = event.key or ""
+        found = self._events.get(key)
+        run_id = found.run_id if found is not None else None
+        if isinstance(event.table, GpuTable):
+            run_id = run_of(key)
+        if run_id:
+            open_run(ui(self), run_id)
 
     def action_list_open(self) -> None:
-        """Open the run of the event under the cursor."""
-        self._table.action_open()
+        """Open the run of what is under the cursor."""
+        gpus = self.query_one(GpuTable)
+        (gpus if gpus.has_focus else self._table).action_open()
 
     def action_agent_drain(self) -> None:
         """Have the agent claim nothing more, or leave at once; ask which."""
@@ -146,6 +162,11 @@ class AgentScreen(ListScreen):
     def _table(self) -> WindowTable:
         return self.query_one("#agent-events", WindowTable)
 
+    def _look_at_devices(self) -> None:
+        if self.is_current and self._devices.look():
+            self.query_one(GpuTable).show_devices(self._devices.devices)
+            self._show_agent()
+
     def _glance_changed(self) -> None:
         if self.is_current:
             self._show_agent()
@@ -170,46 +191,88 @@ class AgentScreen(ListScreen):
 
     def _show_agent(self) -> None:
         app = ui(self)
-        lines = agent_content(app.glance, app.clock(), app.agent_words)
+        lines = agent_lines(app.glance, app.clock())
+        lines += machine_lines(self._devices.devices, self._slots)
+        lines += queue_lines(app.glance)
+        lines += said_lines(app.agent_words)
         self.query_one("#agent-facts", Facts).show(lines)
         self.query_one("#agent-why", Static).update(Content(printable(why_still(app.glance))))
 
 
-def agent_content(glance: Glance, now: float, said: Iterable[tuple[float, str]]) -> list[Content]:
+def agent_lines(glance: Glance, now: float) -> list[Content]:
     """Return what a page says of the agent.
 
     Args:
         glance: How things stand.
         now: Seconds since the epoch.
-        said: What the agent of this process said, with the time, newest last.
     """
     agent = glance.agent
     if agent is None:
-        lines = [fact("state", "there never was one here")]
+        return [fact("state", "there never was one here")]
+    where = " (this screen's)" if glance.agent_is_ours else ""
+    state = agent.state if agent.running else "ended"
+    limit = "no limit" if agent.max_jobs is None else f"at most {agent.max_jobs}"
+    served = "all" if agent.queues is None else ", ".join(agent.queues)
+    return [
+        fact("state", state, "$success" if agent.running else "$warning"),
+        fact("pid", f"{agent.pid}{where}"),
+        fact("host", agent.host),
+        fact("since", f"{local_time(agent.since)}, {age(now - seconds(agent.since))}"),
+        fact("slots", f"{len(agent.runs)} in use, {limit}"),
+        fact("serves", served),
+        *_settings(agent),
+    ]
+
+
+def machine_lines(devices: Devices | None, slots: Slots) -> list[Content]:
+    """Return what a page says of the machine: what is in use of its GPUs, CPUs and memory.
+
+    Args:
+        devices: What the agent saw last; None when no agent has looked yet.
+        slots: What the active runs hold.
+    """
+    lines = heading("Machine")
+    if devices is None:
+        return [*lines, weak("no agent has looked at it yet")]
+    machine = devices.machine
+    if machine.gpus:
+        taken = {use.uuid for use in devices.runs}
+        lines.append(fact("gpus", f"{len(taken)} of {len(machine.gpus)} have a run"))
     else:
-        where = " (this screen's)" if glance.agent_is_ours else ""
-        state = agent.state if agent.running else "ended"
-        limit = "no limit" if agent.max_jobs is None else f"at most {agent.max_jobs}"
-        served = "all" if agent.queues is None else ", ".join(agent.queues)
-        lines = [
-            fact("state", state, "$success" if agent.running else "$warning"),
-            fact("pid", f"{agent.pid}{where}"),
-            fact("host", agent.host),
-            fact("since", f"{local_time(agent.since)}, {age(now - seconds(agent.since))}"),
-            fact("slots", f"{len(agent.runs)} in use, {limit}"),
-            fact("serves", served),
-        ]
-    lines += heading("Queues")
-    lines += [
+        lines.append(fact("gpus", "no GPU found"))
+        if devices.trouble:
+            lines.append(fact("", devices.trouble, "$warning"))
+    if machine.cpus:
+        lines.append(fact("cpus", f"{slots.cpus:g} of {machine.cpus:g} given"))
+    if machine.memory:
+        given, there = write_size(slots.memory), write_size(machine.memory)
+        lines.append(fact("memory", f"{given if slots.memory else '0'} of {there} given"))
+    return lines
+
+
+def queue_lines(glance: Glance) -> list[Content]:
+    """Return one line for each queue."""
+    lines = [
         fact(q.name, f"{q.running}/{q.max_running}{f' +{q.depth:,}' if q.depth else ''}"
              f"{'  paused' if q.paused else ''}")
         for q in glance.queues
-    ] or [weak("none yet: 3, then N")]  # fmt: skip
+    ]  # fmt: skip
+    return [*heading("Queues"), *(lines or [weak("none yet: 3, then N")])]
+
+
+def said_lines(said: Iterable[tuple[float, str]]) -> list[Content]:
+    """Return what the agent of this process said last, newest last."""
     words = list(said)[-MOST_WORDS:]
-    if words:
-        lines += heading("Said here")
-        lines += [Content(printable(text)) for _, text in words]
-    return lines
+    return (
+        [*heading("Said here"), *(Content(printable(text)) for _, text in words)] if words else []
+    )
+
+
+def _settings(agent: AgentStatus) -> list[Content]:
+    lines = [fact("settings", agent.config)] if agent.config else []
+    if agent.problem:
+        lines.append(fact("", f"not followed: {agent.problem}", "bold $warning"))
+    return [*lines, *(weak(note) for note in agent.notes)]
 
 
 def local_time(text: str) -> str:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class ListScreen(LaunchScreen):
-    """A screen whose first table can be filtered by words: all of them must be in a row."""
+    """A screen whose table can be filtered by words: all of them must be in a row.
+
+    Tables of the class ``aside`` are others.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "list_back", "back", show=False),
@@ -40,7 +43,7 @@ class ListScreen(LaunchScreen):
     def matching(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return the rows that the filter does not hide, and say in the table why none is left."""
         words = self.filter_in_force.lower().split()
-        table = self.query(WindowTable).first()
+        table = self._listed
         empty = getattr(self, "_empty", None)
         if empty is None:
             self._empty = empty = table.empty
@@ -86,7 +89,11 @@ class ListScreen(LaunchScreen):
 
     def _close_filter(self) -> None:
         self.query_one("#filter").remove_class("-open")
-        self.query(WindowTable).first().focus()
+        self._listed.focus()
+
+    @property
+    def _listed(self) -> WindowTable:
+        return self.query(WindowTable).exclude(".aside").first()
 
 
 def _text(row: Row) -> str:

@@ -11,8 +11,10 @@ from textual.widgets import ContentSwitcher, Static
 from launch_tui.domain.run import ENDED, WAITING, RunState
 from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError, NotFound
+from launch_tui.sdk.devices import DevicesFile
 from launch_tui.tui import keys
 from launch_tui.tui.glance import FAILED
+from launch_tui.tui.notes import gpu_names
 from launch_tui.tui.rows import duration_of, title_of
 from launch_tui.tui.run_pages import config_page, events_page
 from launch_tui.tui.screens.run_actions import RunActions
@@ -70,6 +72,7 @@ class RunScreen(RunActions):
 
     def body(self) -> ComposeResult:
         """Compose what stands between the bars."""
+        self._devices = DevicesFile(ui(self).home)
         yield Bar(id="run-head")
         yield Bar(id="run-facts")
         yield Static(id="run-failure", markup=False)
@@ -176,10 +179,17 @@ class RunScreen(RunActions):
         width = max(self.size.width - 4, 20)
         if self._tab == "config":
             spec = runs.spec(run.id)
-            self.query_one("#config-text", Static).update(config_page(run, spec))
+            self.query_one("#config-text", Static).update(config_page(run, spec, self._gpus()))
         elif self._tab == "events":
             page = events_page(runs.events(run.id), width)
             self.query_one("#events-text", Static).update(page)
+
+    def _gpus(self) -> dict[str, str]:
+        """Return what the machine's GPUs are called, by their UUIDs."""
+        self._devices.look()
+        devices = self._devices.devices
+        gpus = devices.machine.gpus if devices is not None else ()
+        return {gpu.uuid: f"{gpu.index}  {gpu.name}  {gpu.uuid}" for gpu in gpus}
 
     def _show_head(self) -> None:
         run, app = self._run, ui(self)
@@ -201,6 +211,11 @@ class RunScreen(RunActions):
         facts = [f"queue {run.queue}", run.resource, f"project {run.project}"]
         if run.attempt > 1:
             facts.append(f"attempt {run.attempt}")
+        if run.gpus:
+            indices = {uuid: int(name.partition(" ")[0]) for uuid, name in self._gpus().items()}
+            facts.append(gpu_names(run, indices))
+        if run.group:
+            facts.append(f"group {run.group}")
         if run.exit_code is not None:
             facts.append(f"exit {run.exit_code}")
         if run.tags:
@@ -227,7 +242,9 @@ class RunScreen(RunActions):
         if run is None or not told:
             return
         box.set_class(run.state in FAILED, "-failed")
-        phase = f"in {run.phase}: " if run.phase else ""
+        kind = run.failure if run.failure not in (None, "error", run.phase) else ""
+        where = f"in {run.phase}" if run.phase else ""
+        phase = "".join(f"{part}: " for part in (where, kind) if part)
         lines = [Content.assemble((phase, "$foreground 60%"), (printable(run.cause or ""), "bold"))]
         if run.next_step:
             lines.append(Content.assemble(("next: ", "$foreground 60%"), printable(run.next_step)))

@@ -4,12 +4,17 @@ import os
 
 import pytest
 
+from launch_tui.devices import record
+from launch_tui.devices.record import Devices
 from launch_tui.domain.run import RunState
+from launch_tui.domain.slots import Machine
 from launch_tui.store import agents
 from launch_tui.tui.screens.run import RunScreen
 from launch_tui.tui.widgets.window_table import WindowTable
 from tests.tui.conftest import GOLDEN, SIZES, settle, until
+from tests.tui.devices import four_gpus
 from tests.tui.frames import assert_frame, escapes, frame
+from tests.tui.world import NOW
 
 
 def why(app):
@@ -113,3 +118,75 @@ async def test_hostile_events_do_nothing(world, make_app):
         await pilot.press("4")
         await settle(pilot)
         assert escapes(app) == set()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_gpus_look_as_they_did(busy_world, make_app, size):
+    four_gpus(busy_world.home)
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        assert_frame(app, GOLDEN / f"agent-gpus-{size[0]}x{size[1]}.txt")
+
+
+async def test_gpus_tell_their_runs_and_strangers_and_follow_the_record(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        assert "no agent has looked" in frame(app)
+        four_gpus(busy_world.home)
+        await until(pilot, lambda: "GPUs  4" in frame(app))
+        text = frame(app)
+        for told in ("pid 4711 of alice  30G", "a process that cannot be seen",
+                     "run run00006  60G", "15G of 20G", "61G/80G", "97%", "71°C", "free",
+                     "2 of 4 have a run"):  # fmt: skip
+            assert told in text
+        four_gpus(busy_world.home, trouble="the driver has not answered for 40 s")
+        await until(pilot, lambda: "not answered for 40 s" in frame(app))
+        record.write(busy_world.home, Devices(sampled_at=NOW, machine=Machine(cpus=8)))
+        await until(pilot, lambda: "no GPU found" in frame(app))
+        assert "GPUs  4" not in frame(app)
+
+
+async def test_a_gpu_opens_its_run(busy_world, make_app):
+    four_gpus(busy_world.home, shared=("run00007", "run00006"))
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await until(pilot, lambda: "GPUs  4" in frame(app))
+        app.screen.query_one("#agent-gpus").focus()
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        assert app.screen.run_id == "run00007"
+
+
+async def test_what_runs_hold_of_the_machine_and_where_the_settings_are_from(held, make_app):
+    four_gpus(held.home)
+    held.run(RunState.RUNNING, spec={"resources": {"cpus": 6, "memory": "24G"}})
+    agents.configure(held.launch.db, "a", queues=None, max_jobs=3, config="/etc/agent.yaml",
+                     problem="max_jobs: 'many' is no number")  # fmt: skip
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        text = frame(app)
+        for told in ("6 of 32 given", "24G of 256G given", "/etc/agent.yaml", "not followed"):
+            assert told in text
+
+
+async def test_the_filter_of_the_events_leaves_the_gpus(busy_world, make_app):
+    four_gpus(busy_world.home)
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("4", "slash", *"run00011", "enter")
+        await settle(pilot)
+        assert app.screen.query_one("#agent-events").has_focus
+        assert app.screen.query_one("#agent-events", WindowTable).row_count == 1
+        assert "pid 4711" in frame(app)

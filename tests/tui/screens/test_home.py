@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import json
+import re
+import time
+
 import pytest
 
 from launch_tui.domain.run import RunState
+from launch_tui.store import agents, write
+from launch_tui.store.clock import iso
 from launch_tui.tui.screens.run import RunScreen
 from launch_tui.tui.widgets.log_view import LogView
 from launch_tui.tui.widgets.window_table import WindowTable
 from tests.tui.conftest import GOLDEN, SIZES, settle, until
-from tests.tui.frames import assert_frame, frame
+from tests.tui.devices import four_gpus
+from tests.tui.frames import assert_frame, assert_text, frame
 
 
 def table(app):
@@ -285,3 +292,184 @@ async def test_zoom_gives_one_pane_the_screen(busy_world, make_app):
         await pilot.press("z")
         await settle(pilot)
         assert "Queues ─" in frame(app)
+
+
+def sweep(world, states, **more):
+    """A group of runs that differ by lr; returns their ids."""
+    rates = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
+    return [
+        world.run(state, group="g-sweep1", config={"seed": 7, "opt": {"lr": rate}}, **more)
+        for state, rate in zip(states, rates, strict=False)
+    ]
+
+
+RUNNING, FAILED, QUEUED, HELD = (
+    RunState.RUNNING,
+    RunState.FAILED,
+    RunState.QUEUED,
+    RunState.HELD,
+)
+
+
+@pytest.fixture
+def swept(busy_world):
+    """A busy world with priorities, a sweep, retries and GPUs."""
+    launch = busy_world.launch
+    launch.queues.update("gpu", prioritized=True)
+    launch.queues.resume("nightly")
+    gpus = four_gpus(busy_world.home)
+    busy_world.run(FAILED, ago=500, job="evaluate", failure="gpu-oom",
+                   cause="CUDA out of memory in loss.backward()")  # fmt: skip
+    busy_world.sweep = sweep(busy_world, (FAILED, RUNNING, QUEUED, QUEUED), ago=50)
+    write.observe(launch.db, busy_world.sweep[0], {"summary": {"loss": 0.25}})
+    write.observe(launch.db, busy_world.sweep[1], {"summary": {"loss": 0.21}, "progress": "loss 1"})
+    launch.db.execute(
+        "UPDATE runs SET gpus = ? WHERE id = ?", (json.dumps([gpus[2].uuid]), busy_world.sweep[1])
+    )
+    launch.db.execute(
+        "UPDATE runs SET retried = 1, attempt = 2, not_before = ?, waits = 1,"
+        " spec = json_set(spec, '$.retries', 3) WHERE id = ?",
+        (iso(time.time() + 600), busy_world.sweep[3]),
+    )
+    launch.runs.priority("run00009", "high")
+    return busy_world
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_groups_look_as_they_did(swept, make_app, size):
+    app = make_app()
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await until(pilot, lambda: "g-sweep1" in frame(app))
+        await settle(pilot)
+        assert_frame(app, GOLDEN / f"home-groups-{size[0]}x{size[1]}.txt")
+        assert table(app).select("g-sweep1")
+        await pilot.press("right")
+        await settle(pilot)
+        text = re.sub(r"until \d\d:\d\d:\d\d", "until 14:20:00", frame(app))
+        assert_text(text, GOLDEN / f"home-unfolded-{size[0]}x{size[1]}.txt")
+
+
+async def test_a_group_is_one_row_that_unfolds(swept, make_app):
+    app = make_app()
+    async with app.run_test(size=(160, 40)) as pilot:
+        await settle(pilot)
+        assert not set(swept.sweep) & set(table(app).keys_in_view)
+        assert "train x4" in frame(app)
+        assert "● 1 ○ 2 ✗ 1  best loss 0.21" in frame(app)
+        table(app).select("g-sweep1")
+        await pilot.press("enter")
+        await settle(pilot)
+        keys = table(app).keys_in_view
+        at = keys.index("g-sweep1")
+        assert keys[at + 1 : at + 5] == swept.sweep
+        assert table(app).cursor_key == "g-sweep1"
+        text = frame(app)
+        tried = "try 2/4  back-off before attempt 2"
+        for told in ("opt.lr=0.03", "GPU 2  running, and no agent", tried):
+            assert told in text
+        await pilot.press("j", "j", "left")
+        await settle(pilot)
+        assert table(app).cursor_key == "g-sweep1"
+        assert not set(swept.sweep) & set(table(app).keys_in_view)
+
+
+async def test_failures_are_shown_one_by_one_with_their_kind(swept, make_app):
+    app = make_app()
+    async with app.run_test(size=(160, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("f")
+        await settle(pilot)
+        assert swept.sweep[0] in table(app).keys_in_view
+        assert "gpu-oom: CUDA out of memory" in frame(app)
+
+
+async def test_a_group_is_stopped_as_one_after_its_numbers_are_told(swept, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        table(app).select("g-sweep1")
+        await pilot.press("x")
+        await pilot.pause()
+        assert "Stop group g-sweep1 (3 runs of 4)" in frame(app)
+        assert "1 of them active, 2 waiting." in frame(app)
+        await pilot.press("s")
+        await settle(pilot)
+        runs = [swept.launch.runs.get(run_id) for run_id in swept.sweep]
+        states = [run.state for run in runs]
+        assert states == [FAILED, RUNNING, RunState.STOPPED, RunState.STOPPED]
+        asked = swept.launch.db.all("SELECT id FROM runs WHERE stop_mode IS NOT NULL")
+        assert swept.sweep[1] in [row["id"] for row in asked]
+
+
+async def test_a_group_is_held_released_brought_to_the_front_and_given_a_priority(swept, make_app):
+    runs = swept.launch.runs
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        table(app).select("g-sweep1")
+        await pilot.press("H")
+        await settle(pilot)
+        assert [runs.get(i).state for i in swept.sweep[2:]] == [HELD, HELD]
+        await pilot.press("H")
+        await settle(pilot)
+        assert [runs.get(i).state for i in swept.sweep[2:]] == [QUEUED, QUEUED]
+        await pilot.press("F")
+        await settle(pilot)
+        rows = swept.launch.db.all(
+            "SELECT id FROM runs WHERE state = 'queued' AND queue_id ="
+            " (SELECT id FROM queues WHERE name = 'gpu') ORDER BY rank, place"
+        )
+        assert [row["id"] for row in rows][:2] == swept.sweep[2:]
+        await pilot.press("plus")
+        await settle(pilot)
+        assert [runs.get(i).priority for i in swept.sweep[2:]] == ["high", "high"]
+
+
+async def test_the_failed_runs_of_a_group_are_rerun_as_a_new_one(swept, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        table(app).select("g-sweep1")
+        await pilot.press("r")
+        await pilot.pause()
+        text = frame(app)
+        assert "Rerun group g-sweep1" in text
+        assert "All 4" in text
+        assert "The 1 that failed" in text
+        await pilot.press("f")
+        await until(pilot, lambda: (table(app).cursor_key or "") not in ("", "g-sweep1"))
+        new = swept.launch.runs.get("@")
+        assert new.group not in ("", "g-sweep1")
+        assert new.config["opt"] == {"lr": 0.1}
+        assert table(app).cursor_key == new.group
+
+
+async def test_priorities_have_a_column_where_a_queue_has_them(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34), notifications=True) as pilot:
+        await settle(pilot)
+        assert "PRIO" not in frame(app)
+        table(app).select("run00008")
+        await pilot.press("plus")
+        await until(pilot, lambda: "queue gpu has no priorities" in frame(app))
+        busy_world.launch.queues.update("gpu", prioritized=True)
+        await until(pilot, lambda: "PRIO" in frame(app))
+        await pilot.press("plus", "plus")
+        await settle(pilot)
+        await pilot.press("minus", "minus", "minus")
+        await settle(pilot)
+        await until(pilot, lambda: busy_world.launch.runs.get("run00008").priority == "low")
+        assert re.search(r"run00008 .* queued +low", frame(app))
+
+
+async def test_the_death_of_an_agent_is_seen_in_the_notes(busy_world, make_app):
+    lock = agents.AgentLock(busy_world.home)
+    assert lock.acquire()
+    agents.register(busy_world.launch.db, "a", queues=None, max_jobs=None)
+    app = make_app()
+    async with app.run_test(size=(160, 34)) as pilot:
+        await settle(pilot)
+        assert "max_running 2/2" in frame(app)
+        lock.close()
+        await until(pilot, lambda: "no agent is running" in frame(app))

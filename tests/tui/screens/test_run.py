@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from launch_tui.domain.run import RunState
 from launch_tui.tui.screens.home import HomeScreen
 from launch_tui.tui.screens.run import RunScreen
 from tests.tui.conftest import GOLDEN, SIZES, settle, until
+from tests.tui.devices import four_gpus
 from tests.tui.frames import assert_frame, frame
 
 FAILED, BUILD_FAILED, RUNNING = "run00002", "run00003", "run00006"
@@ -138,3 +141,41 @@ async def test_copying_names_what_it_copied(busy_world, make_app):
     assert copied[0] == FAILED
     assert '"lr": 0.001' in copied[1]
     assert copied[2].startswith("killed by SIGKILL")
+
+
+async def test_config_tells_order_resources_and_gpus(busy_world, make_app):
+    gpus = four_gpus(busy_world.home)
+    first = busy_world.run(RunState.QUEUED)
+    run_id = busy_world.run(
+        RunState.QUEUED,
+        group="g-sweep1",
+        spec={
+            "resources": {"gpus": 2, "env": {"API_KEY": "hunter2"}},
+            "resource_args": {"gpus": 2},
+            "template_variables": {"size": "large"},
+            "retries": 3,
+            "retry_on": ("oom",),
+            "backoff": 90.0,
+        },
+    )
+    busy_world.launch.runs.edit(run_id, {"after": [f"{first}:any"]})
+    busy_world.launch.db.execute(
+        "UPDATE runs SET gpus = ?, attempt = 2, retried = 1, failure = 'oom' WHERE id = ?",
+        (json.dumps([gpus[1].uuid]), run_id),
+    )
+    app = make_app()
+    async with app.run_test(size=(140, 60)) as pilot:
+        await opened(pilot, run_id, "]", "]", "]")
+        text = frame(app)
+        for told in (f"{first}:any", "1 of 3 on oom, back-off 1m30s", "2  (this launch)",
+                     "{{size}}", "g-sweep1", gpus[1].uuid, "GPU 1", "attempt 2"):  # fmt: skip
+            assert told in text
+        assert "hunter2" not in text
+
+
+async def test_the_kind_of_a_failure_stands_before_its_cause(busy_world, make_app):
+    run_id = busy_world.run(RunState.FAILED, phase="run", failure="gpu-oom", cause="out of memory")
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await opened(pilot, run_id)
+        assert "in run: gpu-oom: out of memory" in frame(app)
