@@ -133,10 +133,9 @@ class Launcher:
             spec.resource_args if same_resource else {},
             own_resources(queue.resource, changes.resource_args),
         )
-        values = {
-            **(spec.template_variables if queue.name == run.queue else {}),
-            **changes.template_variables,
-        }
+        # The queue may have lost a hole since; what is given now must fit as it is.
+        kept = {k: v for k, v in spec.template_variables.items() if k in queue.template_variables}
+        values = {**(kept if queue.name == run.queue else {}), **changes.template_variables}
         spec = replace(
             spec,
             resource_args=own,
@@ -229,7 +228,10 @@ class Launcher:
 
         parsed = [parse_dependency(text) for text in after]
         known = {d.run: read.resolve(self._db, d.run, field="--after") for d in parsed}
-        return tuple(Dependency(known[d.run], d.condition) for d in parsed)
+        after = tuple(Dependency(known[d.run], d.condition) for d in parsed)
+        if twice := [d.run for n, d in enumerate(after) if d.run in {e.run for e in after[:n]}]:
+            raise UsageError("--after", f"run {twice[0]} is named twice", allowed="each run once")
+        return after
 
     def _queue(self, name: str, *, make: bool) -> Queue:
         if not make and name == DEFAULT_QUEUE and queues.find(self._db, name) is None:

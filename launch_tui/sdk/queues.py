@@ -21,6 +21,7 @@ from launch_tui.store import queues
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from launch_tui.domain.config_keys import Key
     from launch_tui.store.database import Database
 
 TRACKING = ("required", "optional")
@@ -166,13 +167,25 @@ def checked_config(
     declared = check_declarations(variables)
     plain = check(
         schema_of(resource),
-        unwrap(config, resource),
+        unwrap(config, resource, field="queue config"),
         owner=True,
         field="queue config",
         holes_allowed=True,
     )
     check_template(plain, declared)
     return dict(plain), dict(declared)
+
+
+def launch_keys(resource: Resource, *, owner: bool = False) -> tuple[Key, ...]:
+    """Return the keys that the configuration of a target resource has.
+
+    Args:
+        resource: The target resource.
+        owner: Whether those that only a queue's owner sets are among them.
+    """
+    from launch_tui.targets.schemas import schema_of
+
+    return tuple(key for key in schema_of(resource).keys if owner or not key.owner_only)
 
 
 def check_tracking(value: str, *, field: str = "--tracking") -> str:

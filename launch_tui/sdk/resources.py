@@ -29,7 +29,7 @@ def own_resources(resource: Resource, resource_args: Mapping[str, Any]) -> dict[
     from launch_tui.domain.resource_config import check, unwrap
     from launch_tui.targets.schemas import schema_of
 
-    own = unwrap(resource_args, resource)
+    own = unwrap(resource_args, resource, field=ARGS_FIELD)
     return dict(check(schema_of(resource), own, owner=False, field=ARGS_FIELD))
 
 
@@ -50,10 +50,11 @@ def resolve_resources(
     if not (queue.config or queue.template_variables or own or values):
         return {}
     from launch_tui.domain.resource_config import check, merged
-    from launch_tui.domain.template import fill
+    from launch_tui.domain.template import check_override, fill
     from launch_tui.targets.schemas import schema_of
 
     schema = schema_of(queue.resource)
+    check_override(queue.config, own, field=ARGS_FIELD)
     laid = merged(queue.config, own)
     filled = fill(laid, queue.template_variables, values)
     resources = dict(check(schema, filled, owner=True, field=f"queue {queue.name}"))

@@ -168,3 +168,111 @@ def test_a_run_whose_job_was_deleted_can_be_run_again(launch, job):
     launch.jobs.delete(job.name)
     again = launch.rerun(run_id)
     assert launch.runs.spec(again.id).source == job.source
+
+
+def test_a_run_can_be_waited_for_in_one_way_only(launch, job):
+    first = launch.launch(LaunchRequest(job=job.name)).id
+    with pytest.raises(UsageError, match=r"--after: run .* is named twice"):
+        launch.launch(LaunchRequest(job=job.name, after=(first, f"{first}:any")))
+    assert launch.runs.count() == 1
+
+
+def test_the_resources_of_a_run_are_frozen_when_it_is_enqueued(launch, job):
+    launch.queues.create(
+        "gpu",
+        "process",
+        config={"resource_args": {"local-process": {"nice": 5, "env": {"A": "{{level}}"}}}},
+        template_variables={"level": {"schema": {"type": "integer", "default": 3}}},
+    )
+    request = LaunchRequest(
+        job=job.name,
+        queue="gpu",
+        resource_args={"env": {"B": "2"}},
+        template_variables={"level": "7"},
+    )
+    plan = launch.plan(request)
+    assert plan.resources == {"nice": 5, "env": {"A": 7, "B": "2"}}
+    assert plan.origins == {"nice": "queue", "env.A": "queue", "env.B": "launch"}
+    run_id = launch.launch(request).id
+    launch.queues.update("gpu", config={"nice": 1}, template_variables={})
+    assert launch.runs.spec(run_id).resources == plan.resources
+    again = launch.runs.spec(launch.rerun(run_id, LaunchRequest(queue="")).id)
+    assert again.resources == {"nice": 1, "env": {"B": "2"}}
+
+
+def test_what_this_machine_can_never_give_is_refused(launch, job):
+    with pytest.raises(UsageError, match=r"--cpus: .*60000"):
+        launch.launch(LaunchRequest(job=job.name, resource_args={"cpus": 60_000}))
+    assert launch.runs.count() == 0
+
+
+def test_a_priority_needs_a_queue_that_has_them(launch, job):
+    launch.queues.create("plain", "process")
+    launch.queues.create("levels", "process", prioritized=True)
+    with pytest.raises(UsageError, match="-P: queue 'plain' has no priorities"):
+        launch.launch(LaunchRequest(job=job.name, queue="plain", priority="high"))
+    with pytest.raises(UsageError, match="-P: 'urgent' is no priority"):
+        launch.launch(LaunchRequest(job=job.name, queue="levels", priority="urgent"))
+    low = launch.launch(LaunchRequest(job=job.name, queue="levels", priority="low"))
+    high = launch.launch(LaunchRequest(job=job.name, queue="levels", priority="HIGH"))
+    assert (low.position, high.position) == (1, 1)
+    assert launch.runs.get(high.id).priority == "high"
+    assert launch.runs.why(low.id).reason == "2nd in line"
+
+
+def test_a_product_of_parameters_is_one_group(launch, job):
+    request = LaunchRequest(
+        job=job.name, config={"a": {"b": 1}}, params={"lr": [0.1, 0.2], "a.c": [1, 2, 3]}
+    )
+    assert launch.plan(request).runs == 6
+    runs = [launch.runs.get(e.id) for e in launch.launch_many([request])]
+    assert [(r.config["lr"], r.config["a"]) for r in runs] == [
+        (lr, {"b": 1, "c": c}) for lr in (0.1, 0.2) for c in (1, 2, 3)
+    ]
+    (group,) = {run.group for run in runs}
+    assert [run.id for run in launch.runs.group(group)] == [run.id for run in runs]
+    with pytest.raises(UsageError, match=r"no run of .* ended badly"):
+        launch.rerun_group(group, failed_only=True)
+    again = launch.rerun_group(group)
+    assert {launch.runs.get(e.id).group for e in again} not in ({group}, {""})
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"retries": 101}, "--retries"),
+        ({"retries": -1}, "--retries"),
+        ({"retries": 1, "backoff": 1e9}, "--backoff"),
+        ({"retries": 1, "retry_on": ("oops",)}, "--retry-on"),
+        ({"begin": "soon"}, "--begin"),
+        ({"after": ("nothere",)}, "--after"),
+        ({"after": (":ok",)}, "--after"),
+        ({"resource_args": {"nise": 1}}, "-R"),
+        ({"template_variables": {"x": 1}}, "--set-var"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_enqueued(launch, job, fields, field):
+    with pytest.raises((UsageError, NotFound)) as caught:
+        launch.launch(LaunchRequest(job=job.name, **fields))
+    assert str(caught.value).startswith(field)
+    assert launch.runs.count() == 0
+
+
+def test_a_run_that_waits_can_be_edited_in_all_that_decides_about_its_start(launch, job):
+    launch.queues.create("gpu", "process", prioritized=True)
+    first = launch.launch(LaunchRequest(job=job.name, queue="gpu")).id
+    second = launch.launch(LaunchRequest(job=job.name, queue="gpu", after=(first,))).id
+    launch.runs.edit(
+        second,
+        {"config": {"lr": 2}, "resource_args": {"nice": 3}, "priority": "critical", "after": []},
+    )
+    run, spec = launch.runs.get(second), launch.runs.spec(second)
+    assert (run.config, run.priority, run.after) == ({"lr": 2}, "critical", ())
+    assert spec.resources == {"nice": 3}
+    assert launch.runs.why(first).reason == "2nd in line"
+    with pytest.raises(UsageError, match="waits for"):
+        launch.runs.edit(first, {"after": [f"{second}:any", first]})
+    launch.runs.edit(first, {"after": [second]})
+    with pytest.raises(UsageError, match=f"{first} waits for {second} itself"):
+        launch.runs.edit(second, {"after": [first]})
+    assert launch.runs.get(second).after == ()
