@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from launch_tui.domain.run import Run
     from launch_tui.tui.app import LaunchApp
+    from launch_tui.tui.form_fields import Field
 
 FIELDS = ("name", "project", "config", "tags", "note")
 
@@ -51,6 +52,52 @@ def edit_text(app: LaunchApp, text: str, *, suffix: str = ".yaml") -> str | None
             raise LaunchError(f"{editor()[0]} ended with status {status}; nothing was changed")
         edited = path.read_text("utf-8", "replace")
     return None if edited == text else edited
+
+
+def edit_field(app: LaunchApp, field: Field, text: str) -> str | None:
+    """Show what a field holds in the person's editor, below what can be said of it.
+
+    Returns:
+        What it is to hold, None when nothing was changed. A field of one line gets one line.
+
+    Raises:
+        LaunchError: When the editor cannot be run or fails.
+    """
+    from launch_tui.tui.form_fields import Kind
+
+    told = [f"# {line}".rstrip() for line in field.told]
+    suffix = {Kind.JSON: ".json", Kind.DOCUMENT: ".yaml"}.get(field.kind, ".txt")
+    edited = edit_text(app, "".join(f"{line}\n" for line in told) + text, suffix=suffix)
+    if edited is None:
+        return None
+    if not field.is_text_of_lines:
+        return " ".join(edited.split("\n")).strip()
+    return "\n".join(line for line in edited.split("\n") if line not in told)
+
+
+def write_yaml(values: Mapping[str, Any]) -> str:
+    """Return an object as YAML for a person: texts stay texts, several lines stay lines."""
+    import yaml
+
+    from launch_tui.domain.words import parse_value
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: object) -> bool:
+            return True
+
+    def write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        lines = text.split("\n")
+        style = None if text.isprintable() else '"'
+        if len(lines) > 1 and all(line.isprintable() and line == line.rstrip() for line in lines):
+            style = "|"
+        elif style is None and (text.startswith("0o") or parse_value(text) != text):
+            # YAML 1.1, by which PyYAML writes, has 1e-3 as text.
+            style = "'"
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, write_text)
+    dumped = yaml.dump(dict(values), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return str(dumped) if values else ""
 
 
 def run_document(run: Run) -> str:

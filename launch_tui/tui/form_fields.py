@@ -37,6 +37,7 @@ class Kind(StrEnum):
     LIST = "list"
     ANY = "value"
     JSON = "JSON"
+    DOCUMENT = "YAML or JSON"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,22 @@ class Field:
     read: Callable[[str], Any] | None = None
     apart: bool = False
     """Whether a blank line stands before it."""
+    spread: bool = False
+    """Whether its choices all stand there, where they are few, and not in a list to open."""
+    needs: str = ""
+    """The key of the field without which this one means nothing: it is shown once that is given."""
+    told: tuple[str, ...] = ()
+    """Lines that the editor shows above it, as comments."""
+
+    @property
+    def is_text_of_lines(self) -> bool:
+        """Whether it holds several lines."""
+        return self.kind in (Kind.JSON, Kind.DOCUMENT)
+
+    @property
+    def is_demanded(self) -> bool:
+        """Whether a person has to give it a value, so that its name stands out."""
+        return self.required and (bool(self.path) or not self.always)
 
 
 def fields_of(schema: Mapping[str, Any]) -> list[Field]:
@@ -133,6 +150,17 @@ def without(config: Mapping[str, Any], paths: Sequence[Sequence[str]]) -> dict[s
     return left
 
 
+def hint_of(kind: Kind, schema: Mapping[str, Any]) -> str:
+    """Return what a field takes, in a few cells: ``int · 1..8``."""
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    if low is None and high is None:
+        return str(kind)
+    if low is None:
+        return f"{kind} · ≤ {high}"
+    return f"{kind} · ≥ {low}" if high is None else f"{kind} · {low}..{high}"
+
+
 def _fields(
     schema: Mapping[str, Any],
     root: Mapping[str, Any],
@@ -179,8 +207,9 @@ def _field(
         always=required,
         description=str(schema.get("description", "")),
         choices=choices,
-        hint=_hint(kind, schema),
+        hint=hint_of(kind, schema),
         begins=begins,
+        spread=True,
     )
 
 
@@ -214,16 +243,6 @@ def _is_nested(schema: Mapping[str, Any]) -> bool:
     return (isinstance(items, dict) and items.get("type") in ("object", "array")) or (
         isinstance(default, list) and any(isinstance(value, (dict, list)) for value in default)
     )
-
-
-def _hint(kind: Kind, schema: Mapping[str, Any]) -> str:
-    low = schema.get("minimum", schema.get("exclusiveMinimum"))
-    high = schema.get("maximum", schema.get("exclusiveMaximum"))
-    if low is None and high is None:
-        return str(kind)
-    if low is None:
-        return f"{kind} · ≤ {high}"
-    return f"{kind} · ≥ {low}" if high is None else f"{kind} · {low}..{high}"
 
 
 def _shown(value: object) -> str:
@@ -279,6 +298,13 @@ def _list(one: Field, text: str) -> list[Any]:
     return [part if texts else parse_value(part) for part in parts if part]
 
 
+def _document(one: Field, text: str) -> Any:  # noqa: ANN401
+    from launch_tui.domain.document import read_document
+
+    # A line alone could be the name of a file, which nobody means in a form.
+    return read_document(f"{text}\n", one.label)
+
+
 def _json(one: Field, text: str) -> Any:  # noqa: ANN401
     try:
         return json.loads(text)
@@ -298,4 +324,5 @@ _READERS: dict[Kind, Callable[[Field, str], Any]] = {
     Kind.LIST: _list,
     Kind.ANY: _any,
     Kind.JSON: _json,
+    Kind.DOCUMENT: _document,
 }

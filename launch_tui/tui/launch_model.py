@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.environment import looks_secret, parse_assignment
-from launch_tui.domain.queue import DEFAULT_QUEUE
+from launch_tui.domain.queue import DEFAULT_QUEUE, Queue, Resource
 from launch_tui.domain.words import merge, parse_assignments, write_value
 from launch_tui.errors import LaunchError, UsageError
 from launch_tui.sdk import LaunchRequest
@@ -26,12 +26,15 @@ from launch_tui.tui.form_fields import (
     value_at,
     without,
 )
+from launch_tui.tui.order_fields import order_fields, order_values, params_field
+from launch_tui.tui.queue_fields import Given, check_kept, queue_fields, queue_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from launch_tui.domain.job import JobVersion
     from launch_tui.domain.run import Run
+    from launch_tui.domain.spec import RunSpec
     from launch_tui.sdk import Launch, Plan
     from launch_tui.store.enqueuing import Enqueued
 
@@ -45,8 +48,9 @@ class LaunchModel:
     """One thing to launch.
 
     ``job`` is the version whose inputs make the form, None for a run whose job is gone; ``run`` is
-    what is run again, None for a new launch. ``given`` is the configuration of that run, or of the
-    job's last one where the job has no schema. ``reference`` is what the launch names.
+    what is run again, None for a new launch, and ``spec`` what that run was given. ``given`` is the
+    configuration of that run, or of the job's last one where the job has no schema. ``reference``
+    is what the launch names, ``queue`` the queue that it begins with.
     """
 
     reference: str
@@ -55,7 +59,8 @@ class LaunchModel:
     inputs: Mapping[str, Any]
     given: Mapping[str, Any]
     queue: str
-    queues: tuple[tuple[str, str], ...]
+    queues: tuple[Queue, ...]
+    spec: RunSpec | None = None
     jobs: tuple[str, ...] = ()
     command: str = ""
     setenv: Mapping[str, str] = field(default_factory=dict)
@@ -72,9 +77,8 @@ class LaunchModel:
             return f"Rerun {self.run.id} of {self.run.job}:{self.run.version}"
         return f"Launch {self.reference}"
 
-    def fields(self) -> list[tuple[Field, str]]:
-        """Return all fields with the texts that they begin with."""
-        inputs = self._inputs()
+    def inputs_and_queue(self) -> list[Field]:
+        """Return the fields that come first: the job, its inputs, and which queue."""
         head: list[Field] = []
         if self.run is None and len(self.jobs) > 1:
             head = [
@@ -84,8 +88,27 @@ class LaunchModel:
                     begins=self.reference.partition(":")[0],
                 )
             ]  # fmt: skip
-        every = [*head, *inputs, *self._options()]
-        return [(one, one.begins) for one in every]
+        params = [params_field()] if self.run is None else []
+        return [*head, *self._inputs(), *params, self._queue_field()]
+
+    def of_queue(self, name: str) -> list[Field]:
+        """Return the fields that a queue gives."""
+        queue = next((queue for queue in self.queues if queue.name == name), None)
+        if queue is None:
+            return []
+        if self.run is None or self.spec is None:
+            return queue_fields(queue, Given())
+        same_resource = queue.resource == self.run.resource
+        given = Given(
+            variables=self.spec.template_variables if name == self.run.queue else {},
+            resource_args=self.spec.resource_args if same_resource else {},
+            priority=self.run.priority,
+        )
+        return queue_fields(queue, given)
+
+    def order_and_names(self) -> list[Field]:
+        """Return the fields that come last: when it starts, how it is named, how it is run."""
+        return [*order_fields(self.spec), *self._names()]
 
     def request(self, values: Mapping[str, Any], fields: Sequence[Field]) -> LaunchRequest:
         """Return what the values of the fields ask for; ``values`` has those that are given."""
@@ -103,6 +126,8 @@ class LaunchModel:
             tags=values.get("tags", ()),
             note=values.get("note", ""),
             setenv=values.get("setenv", {}),
+            **queue_values(values),
+            **order_values(values),
         )
 
     def plan(self, launch: Launch, request: LaunchRequest) -> Plan:
@@ -133,19 +158,20 @@ class LaunchModel:
         if not fields:
             text = _pretty(self.given)
             remark = "JSON: what wandb.config gets"
+            had = self.given if self.run is not None else {}
             area = Field(
                 key=CONFIG, label="config", kind=Kind.JSON, description=remark, begins=text,
-                always=self.run is None, read=_config_object, apart=True,
+                always=self.run is None, read=lambda text: _config_object(text, had), apart=True,
             )  # fmt: skip
             return [area]
+        rest = {} if self.run is None else without(self.given, [one.path for one in fields])
         more = Field(
-            key=MORE, label="more", hint="key=value …", read=_more,
+            key=MORE, label="more", hint="key=value …", read=lambda text: _more(text, rest),
             description="" if self.run else "anything else for wandb.config",
         )  # fmt: skip
         if self.run is None:
             return [*fields, more]
         fields = [self._prefilled(one) for one in fields]
-        rest = without(self.given, [one.path for one in fields])
         words = shlex.join(f"{key}={write_value(value)}" for key, value in rest.items())
         return [*fields, replace(more, begins=words, shown_default=words)]
 
@@ -156,13 +182,20 @@ class LaunchModel:
         text = text_of(value)
         return replace(one, begins=text, shown_default=text, required=False, always=False)
 
-    def _options(self) -> list[Field]:
+    def _queue_field(self) -> Field:
+        known = [queue.name for queue in self.queues]
+        return Field(
+            key="queue", label="queue", kind=Kind.CHOICE, apart=True, begins=self.queue,
+            choices=tuple(zip(known, map(_shown_queue, self.queues), strict=True)),
+            always=self.run is None, required=self.run is None,
+        )  # fmt: skip
+
+    def _names(self) -> list[Field]:
         run = self.run
         name = self.reference.partition(":")[0]
         return [
-            Field(key="queue", label="queue", kind=Kind.CHOICE, choices=self.queues, apart=True,
-                  begins=self.queue, always=run is None, required=run is None),
-            Field(key="name", label="name", shown_default=run.name if run else name),
+            Field(key="name", label="name", apart=True,
+                  shown_default=run.name if run else name),
             Field(key="project", label="project", shown_default=run.project if run else name),
             Field(key="tags", label="tags", shown_default=" ".join(run.tags) if run else "",
                   hint="words", read=lambda text: tuple(text.replace(",", " ").split())),
@@ -190,14 +223,14 @@ def for_job(launch: Launch, reference: str) -> LaunchModel | None:
     last = launch.runs.list(job=job.name, limit=1)
     given = dict(last[0].config) if last and not job.inputs else {}
     queues = _queues(launch)
-    wanted = last[0].queue if last else queues[0][0]
+    wanted = last[0].queue if last else queues[0].name
     return LaunchModel(
         reference=reference,
         job=job,
         run=None,
         inputs=job.inputs,
         given=given,
-        queue=wanted if wanted in dict(queues) else queues[0][0],
+        queue=wanted if wanted in [queue.name for queue in queues] else queues[0].name,
         queues=queues,
         jobs=tuple(one.name for one in jobs),
         command=shlex.join(job.entry_point),
@@ -217,6 +250,7 @@ def for_run(launch: Launch, reference: str) -> LaunchModel:
         reference=f"{run.job}:{run.version}",
         job=job,
         run=run,
+        spec=spec,
         inputs=job.inputs if job is not None else {},
         given=launch.runs.given_config(run.id),
         queue=run.queue,
@@ -226,30 +260,35 @@ def for_run(launch: Launch, reference: str) -> LaunchModel:
     )
 
 
-def _queues(launch: Launch) -> tuple[tuple[str, str], ...]:
-    queues = launch.queues.list()
-    if not queues:
-        return ((DEFAULT_QUEUE, f"{DEFAULT_QUEUE} (is made: local-process)"),)
-    return tuple(
-        (q.name, f"{q.name}  {q.running}/{q.max_running}{f' +{q.depth}' if q.depth else ''}"
-         f"{' paused' if q.paused else ''}")
-        for q in queues
-    )  # fmt: skip
+def _queues(launch: Launch) -> tuple[Queue, ...]:
+    made = Queue(name=DEFAULT_QUEUE, resource=Resource.LOCAL_PROCESS)
+    return tuple(launch.queues.list()) or (made,)
+
+
+def _shown_queue(queue: Queue) -> str:
+    if not queue.created_at:
+        return f"{queue.name} (is made: {queue.resource})"
+    waits = f" +{queue.depth}" if queue.depth else ""
+    paused = " paused" if queue.paused else ""
+    return f"{queue.name}  {queue.running}/{queue.max_running}{waits}{paused}"
 
 
 def _pretty(config: Mapping[str, Any]) -> str:
     return json.dumps(dict(config), indent=2) if config else ""
 
 
-def _config_object(text: str) -> dict[str, Any]:
+def _config_object(text: str, had: Mapping[str, Any]) -> dict[str, Any]:
     value = read_field(Field(key=CONFIG, label="config", kind=Kind.JSON), text)
     if not isinstance(value, dict):
         raise UsageError("config", "is no JSON object", allowed='such as {"lr": 0.1}')
+    check_kept(CONFIG, had, value)
     return value
 
 
-def _more(text: str) -> dict[str, Any]:
-    return parse_assignments(_split("more", text))
+def _more(text: str, had: Mapping[str, Any]) -> dict[str, Any]:
+    config = parse_assignments(_split("more", text))
+    check_kept(MORE, had, config)
+    return config
 
 
 def _setenv(text: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from textual.widgets import Button, Static
 from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError, UsageError
 from launch_tui.tui import keys
-from launch_tui.tui.editing import edit_text
+from launch_tui.tui.editing import edit_field
 from launch_tui.tui.form_fields import Field, Kind, read_field
 from launch_tui.tui.screens.base import LaunchModal
 from launch_tui.tui.ui import ui
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 NARROW = 60
 """A form at most this wide has no room for what a field takes beside it."""
+MOST_ALLOWED = 70
+"""Characters of what is allowed that stand under a field."""
 
 
 class FormModal(LaunchModal[str]):
@@ -51,6 +53,11 @@ class FormModal(LaunchModal[str]):
         self._busy = False
         self._refused: dict[str, tuple[str, str]] = {}
 
+    @property
+    def heading(self) -> str:
+        """What stands in the border."""
+        return self.HEADING
+
     def fields(self) -> Sequence[tuple[Field, str]]:
         """Return the fields with the texts that they hold at first."""
         raise NotImplementedError
@@ -62,7 +69,7 @@ class FormModal(LaunchModal[str]):
     def compose(self) -> ComposeResult:
         """Compose the parts."""
         with Vertical(classes="dialog form") as dialog:
-            dialog.border_title = Content(printable(self.HEADING))
+            dialog.border_title = Content(printable(self.heading))
             with VerticalScroll(id="form", can_focus=False):
                 yield from self.rows(self.fields())
             yield from self.foot()
@@ -97,7 +104,7 @@ class FormModal(LaunchModal[str]):
         """Read all fields: their values by key; what is wrong goes to ``errors``."""
         self.errors = {}
         values: dict[str, Any] = {}
-        for row in self.query(FieldRow):
+        for row in self.rows_shown():
             one, text = row.field, row.text
             refused = self._refused.get(one.key)
             if refused is not None and refused[0] == text:
@@ -111,15 +118,35 @@ class FormModal(LaunchModal[str]):
                 self.errors[one.key] = "is required"
         return values
 
+    def rows_shown(self) -> list[FieldRow]:
+        """Return the fields that mean something as things stand."""
+        rows = list(self.query(FieldRow))
+        given = {row.field.key for row in rows if row.text.strip() not in ("", "0")}
+        return [row for row in rows if not row.field.needs or row.field.needs in given]
+
+    def submit_label(self, values: Mapping[str, Any]) -> str:
+        """Return what the button says for these values."""
+        return self.SUBMIT
+
+    def key_of(self, named: str) -> str:
+        """Return the key of the field that an error of the SDK means by a name."""
+        return self.FLAGS.get(named, named)
+
     def look(self) -> dict[str, Any]:
         """Read all fields, show what is wrong, and return what is right."""
         values = self.values()
+        shown = self.rows_shown()
         for row in self.query(FieldRow):
             error = self.errors.get(row.field.key, "")
             shouted = row.touched or self._tried or row.text != ""
             row.show_error(error if shouted else "")
+            row.display = row in shown
         count = f" ({len(self.errors)} to fix)" if self.errors else ""
-        self.query_one("#submit", Button).label = Content(f"{self.SUBMIT}{count}")
+        button, label = self.query_one("#submit", Button), f"{self.submit_label(values)}{count}"
+        if str(button.label) != label:
+            button.label = Content(label)
+            # It is not laid out anew of itself, and a longer one would be cut.
+            button.refresh(layout=True)
         return values
 
     def say(self, text: str, *, wrong: bool = False) -> None:
@@ -132,16 +159,26 @@ class FormModal(LaunchModal[str]):
     def refuse(self, error: LaunchError) -> None:
         """Show what could not be done: at its field where there is one, else above the button."""
         self._busy = False
-        key = self.FLAGS.get(error.field, error.field) if isinstance(error, UsageError) else ""
+        if row := self.show_refusal(error):
+            row.editor.focus()
+
+    def show_refusal(self, error: LaunchError) -> FieldRow | None:
+        """Show what cannot be done; return the field that it is about."""
+        key = self.key_of(error.field) if isinstance(error, UsageError) else ""
         for row in self.query(FieldRow):
             if row.field.key in (key, f"config.{key}"):
                 # Until the field is changed: typing it anew is how it is put right.
                 self._refused[row.field.key] = (row.text, said(error))
                 self.say("")
                 self.look()
-                row.editor.focus()
-                return
+                return row
         self.say(str(error), wrong=True)
+        return None
+
+    def forget_refusals(self) -> None:
+        """What was refused may be possible now: something else of it was changed."""
+        self._refused.clear()
+        self.say("")
 
     def on_field_row_changed(self, event: FieldRow.Changed) -> None:
         """Check again."""
@@ -151,7 +188,7 @@ class FormModal(LaunchModal[str]):
     def on_field_row_entered(self, event: FieldRow.Entered) -> None:
         """Go on to the next field, from the last one to the button."""
         event.stop()
-        rows = list(self.query(FieldRow))
+        rows = self.rows_shown()
         at = rows.index(event.row)
         if at + 1 < len(rows):
             rows[at + 1].editor.focus()
@@ -183,16 +220,13 @@ class FormModal(LaunchModal[str]):
         row = self._focused_row()
         if row is None or row.field.kind in (Kind.BOOLEAN, Kind.CHOICE):
             return
-        suffix = ".json" if row.field.kind is Kind.JSON else ".txt"
         try:
-            edited = edit_text(ui(self), row.text, suffix=suffix)
+            edited = edit_field(ui(self), row.field, row.text)
         except LaunchError as error:
             self.say(str(error), wrong=True)
             return
         if edited is not None:
-            row.set_text(
-                edited if row.field.kind is Kind.JSON else " ".join(edited.split("\n")).strip()
-            )
+            row.set_text(edited)
 
     def _focused_row(self) -> FieldRow | None:
         focused = self.focused
@@ -203,7 +237,11 @@ class FormModal(LaunchModal[str]):
 
 
 def said(error: LaunchError) -> str:
-    """Return what an error says under the field that it is about."""
-    if isinstance(error, UsageError):
-        return error.problem + (f" (allowed: {error.allowed})" if error.allowed else "")
-    return str(error)
+    """Return what an error says under the field that it is about, on one line or little more."""
+    if not isinstance(error, UsageError):
+        return str(error)
+    allowed = error.allowed
+    if len(allowed) > MOST_ALLOWED:
+        # The nearest right word says more than all of them.
+        allowed = "" if "did you mean" in error.problem else f"{allowed[: MOST_ALLOWED - 1]}…"
+    return error.problem + (f" (allowed: {allowed})" if allowed else "")

@@ -14,12 +14,16 @@ from textual.widgets import Static
 from launch_tui.domain.environment import looks_secret
 from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError
+from launch_tui.tui.form_fields import Field, Kind
 from launch_tui.tui.going import show_run
 from launch_tui.tui.launch_model import LaunchModel, for_job, for_run
+from launch_tui.tui.order_fields import FLAGS as ORDER_FLAGS
+from launch_tui.tui.order_fields import PARAMS, run_count
+from launch_tui.tui.queue_fields import key_of_error
 from launch_tui.tui.screens.form import FormModal
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.bar import clickable
-from launch_tui.tui.widgets.field_row import FieldRow
+from launch_tui.tui.widgets.field_row import FieldRow, label_width
 from launch_tui.tui.widgets.plan_pane import PlanPane
 
 if TYPE_CHECKING:
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
 
     from launch_tui.sdk import Launch, LaunchRequest, Plan
     from launch_tui.store.enqueuing import Enqueued
-    from launch_tui.tui.form_fields import Field
 
 PLAN_DELAY_S = 0.2
 """The plan follows what is typed this late."""
@@ -49,6 +52,7 @@ class LaunchForm(FormModal):
     HINT = "f5   esc keeps the draft"
     FLAGS: ClassVar[Mapping[str, str]] = {
         "queue": "queue", "-E": "entry_point", "--setenv": "setenv", "JOB": "job",
+        "-P": "priority", **ORDER_FLAGS,
     }  # fmt: skip
 
     def __init__(self, job: str = "", rerun: str = "") -> None:
@@ -57,6 +61,8 @@ class LaunchForm(FormModal):
         self._model: LaunchModel | None = None
         self._trouble = ""
         self._plan_due: Timer | None = None
+        self._typed: dict[str, str] = {}
+        """What was typed into fields that are not shown, or was kept as a draft, by key."""
 
     def compose(self) -> ComposeResult:
         """Compose the parts."""
@@ -67,7 +73,7 @@ class LaunchForm(FormModal):
                 pane.border_title = Content(printable(model.title if model else "Launch"))
                 with VerticalScroll(id="form", can_focus=False):
                     if model is not None:
-                        yield from self.rows(self.fields(), marks=model.run is not None)
+                        yield from self._rows(model)
                     else:
                         yield Static(printable(self._trouble), markup=False)
                 yield from self.foot()
@@ -79,12 +85,31 @@ class LaunchForm(FormModal):
         line = Content.assemble(("f2 ", "bold $primary"), ("plan", click))
         yield Static(line, id="form-plan-hint", markup=False)
 
-    def fields(self) -> Sequence[tuple[Field, str]]:
-        """Return the fields, with what the draft holds of them."""
-        if self._model is None:
-            return []
-        draft = ui(self).launch.drafts.load(self._model.draft_key)
-        return [(one, draft.get(one.key, text)) for one, text in self._model.fields()]
+    def submit_label(self, values: Mapping[str, Any]) -> str:
+        """Say how many runs the parameters make."""
+        count = run_count(values.get(PARAMS, {}))
+        return self.SUBMIT if count == 1 else f"{self.SUBMIT} {count:,} runs"
+
+    def key_of(self, named: str) -> str:
+        """Return the key of the field that an error of the SDK means."""
+        return key_of_error(named) or super().key_of(named)
+
+    def values(self) -> dict[str, Any]:
+        """Read all fields; an input whose values are parameters need not be given besides."""
+        values = super().values()
+        for row in self.query(FieldRow):
+            if row.field.label in values.get(PARAMS, {}) and not row.text:
+                self.errors.pop(row.field.key, None)
+        return values
+
+    def look(self) -> dict[str, Any]:
+        """Read all fields, and tell at the parameters how many runs they make."""
+        values = super().look()
+        count = run_count(values.get(PARAMS, {}))
+        for row in self.query(FieldRow):
+            if row.field.key == PARAMS:
+                row.show_hint(f"makes {count:,} runs" if PARAMS in values else "")
+        return values
 
     def on_mount(self) -> None:
         """Show the first plan."""
@@ -103,6 +128,8 @@ class LaunchForm(FormModal):
         if event.row.field.key == "job":
             self._change_job(event.row.text)
             return
+        if event.row.field.key == "queue":
+            self.call_later(self._change_queue, event.row.text)
         if self._plan_due is not None:
             self._plan_due.stop()
         self._plan_due = self.set_timer(PLAN_DELAY_S, self._make_plan)
@@ -164,16 +191,56 @@ class LaunchForm(FormModal):
             self._trouble = str(error)
             return None
 
+    def _rows(self, model: LaunchModel) -> ComposeResult:
+        """Compose the fields, with what the draft holds of them."""
+        self._typed = ui(self).launch.drafts.load(model.draft_key)
+        first, last = model.inputs_and_queue(), model.order_and_names()
+        queue = self._first_text(first[-1])
+        of_queue = model.of_queue(queue)
+        width = label_width([*first, *of_queue, *last])
+        yield from self._made(first, width)
+        with Vertical(id="queue-fields"):
+            yield from self._made(of_queue, width)
+        yield from self._made(last, width)
+
+    def _made(self, fields: Sequence[Field], width: int) -> list[FieldRow]:
+        marks = self._model is not None and self._model.run is not None
+        return [
+            FieldRow(one, self._first_text(one), marks=marks, label_width=width) for one in fields
+        ]
+
+    def _first_text(self, one: Field) -> str:
+        """Return what a field holds at first: what was typed, where that is still possible."""
+        text = self._typed.get(one.key, one.begins)
+        texts = [choice for choice, _ in one.choices]
+        return one.begins if one.kind is Kind.CHOICE and text not in texts else text
+
+    async def _change_queue(self, name: str) -> None:
+        """Show the fields of another queue; what was typed goes along where it has a field."""
+        model = self._model
+        if model is None or not name or not self.is_mounted:
+            return
+        self._typed = self._draft()
+        self.forget_refusals()
+        box = self.query_one("#queue-fields", Vertical)
+        fields = model.of_queue(name)
+        others = [row for row in self.query(FieldRow) if box not in row.ancestors]
+        width = label_width([*(row.field for row in others), *fields])
+        async with self.batch():
+            await box.remove_children()
+            await box.mount(*self._made(fields, width))
+            for row in others:
+                row.line_up(width)
+        self.look()
+
     def _every_field(self) -> list[Field]:
         return [row.field for row in self.query(FieldRow)]
 
     def _draft(self) -> dict[str, str]:
-        """Return what is other than at first; a job is a form of its own."""
-        return {
-            row.field.key: row.text
-            for row in self.query(FieldRow)
-            if row.text != row.field.begins and row.field.key != "job"
-        }
+        """Return what is other than at first, also for other queues; a job is a form of its own."""
+        rows = {row.field.key: row for row in self.query(FieldRow) if row.field.key != "job"}
+        gone = {key: text for key, text in self._typed.items() if key not in rows}
+        return gone | {key: row.text for key, row in rows.items() if row.text != row.field.begins}
 
     def _keep_draft(self) -> None:
         if self._model is None or ui(self).read_only:
@@ -220,7 +287,8 @@ class LaunchForm(FormModal):
 
     def _cannot_plan(self, error: LaunchError) -> None:
         if self.is_mounted and not self._busy:
-            self.refuse(error)
+            # Not the focus: the person is typing somewhere else by now.
+            self.show_refusal(error)
             self.query_one(PlanPane).show_words(str(error))
 
     def _sent(self, sent: tuple[Enqueued, tuple[str, ...]]) -> None:

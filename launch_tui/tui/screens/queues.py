@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Horizontal, Vertical
 
@@ -18,20 +18,17 @@ from launch_tui.tui.standstill import blocks
 from launch_tui.tui.theme import glyph, state_style
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.columns import Column
-from launch_tui.tui.widgets.facts import Facts, fact, heading, weak
+from launch_tui.tui.widgets.facts import Facts, fact, facts, heading, weak
 from launch_tui.tui.widgets.list_rows import ListRows
 from launch_tui.tui.widgets.window_table import Cell, Row, WindowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.content import Content
 
     from launch_tui.domain.queue import Queue
     from launch_tui.domain.run import Run
-    from launch_tui.sdk import Launch
     from launch_tui.store.agents import AgentStatus
 
 COLUMNS = (
@@ -50,7 +47,6 @@ IN_LINE = (
     Column(key="age", label="AGE", width=4, rank=2, right=True),
 )
 MOST_IN_LINE = 50
-SETTINGS = ("max_running", "tracking", "paused")
 
 NO_QUEUES = """\
 No queues yet. A queue is where runs wait their turn and run.
@@ -165,9 +161,17 @@ class QueuesScreen(ListScreen):
 
     def action_queues_edit(self) -> None:
         """Edit the settings in the person's editor; what cannot be taken is kept for the next."""
+        from launch_tui.tui.queue_settings import (
+            apply_settings,
+            read_settings,
+            settings_document,
+            with_problem,
+        )
+
         queue, app = self._current(), ui(self)
         if queue is None:
             return
+        edited: str | None = None
         try:
             edited = edit_text(app, self._kept.get(queue.name) or settings_document(queue))
             changes = read_settings(edited, queue) if edited is not None else None
@@ -184,6 +188,14 @@ class QueuesScreen(ListScreen):
         if changes:
             name = queue.name
             app.act(lambda launch: apply_settings(launch, name, changes))
+
+    def action_queues_settings(self) -> None:
+        """Change the settings in a form."""
+        from launch_tui.tui.screens.new_queue import EditQueue
+
+        queue = self._current()
+        if queue is not None:
+            ui(self).ask(EditQueue(queue), self.go_to)
 
     def action_queues_delete(self) -> None:
         """Delete the queue under the cursor, after asking."""
@@ -281,63 +293,27 @@ def queue_content(queue: Queue, agent: AgentStatus | None) -> list[Content]:
         fact("state", "paused" if queue.paused else "active"),
         fact("tracking", queue.tracking),
     ]
-    if queue.config:
-        lines += heading("Resource configuration")
-        lines += [fact(key, str(value)) for key, value in queue.config.items()]
-    if queue.template_variables:
-        lines += heading("Template variables")
-        lines += [fact(key, str(value)) for key, value in queue.template_variables.items()]
+    lines.append(
+        fact("order", "by priority, then as enqueued" if queue.prioritized else "as enqueued")
+    )
+    if queue.config or queue.template_variables:
+        lines += _configuration(queue)
     lines.append(weak(""))
-    lines.append(weak("+ - at once  P pause  e edit"))
+    lines.append(weak("+ - at once  P pause  E settings  e edit"))
     return lines
 
 
-def settings_document(queue: Queue) -> str:
-    """Return a queue's settings as YAML to edit."""
-    import yaml
+def _configuration(queue: Queue) -> list[Content]:
+    """Return what runs of a queue get, and what a launch may choose of it."""
+    from launch_tui.domain.resource_config import shown
+    from launch_tui.tui.queue_fields import variable_told
 
-    values = {name: getattr(queue, name) for name in SETTINGS}
-    head = f"# Queue {queue.name} ({queue.resource}). Save and close to change it.\n"
-    return head + yaml.safe_dump(values, sort_keys=False)
-
-
-def read_settings(text: str, queue: Queue) -> Mapping[str, Any]:
-    """Return the settings that an edited document changes.
-
-    Raises:
-        UsageError: When it cannot be read, or a setting cannot be what it says.
-    """
-    import yaml
-
-    from launch_tui.domain.queue import check_max_running
-    from launch_tui.sdk.queues import check_tracking
-
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError("YAML", " ".join(str(error).split())) from None
-    if not isinstance(values, dict) or not set(values) <= set(SETTINGS):
-        raise UsageError("YAML", "has other keys", allowed=", ".join(SETTINGS))
-    limit = values.get("max_running", queue.max_running)
-    if not isinstance(limit, int) or isinstance(limit, bool):
-        raise UsageError("max_running", f"{limit!r} is no whole number", allowed="1 or more")
-    check_max_running(limit, field="max_running")
-    check_tracking(values.get("tracking", queue.tracking), field="tracking")
-    if not isinstance(values.get("paused", False), bool):
-        raise UsageError("paused", f"{values['paused']!r} is neither", allowed="true, false")
-    return {key: value for key, value in values.items() if value != getattr(queue, key)}
-
-
-def with_problem(text: str, error: LaunchError) -> str:
-    """Return an edited document with what was wrong with it as its first line."""
-    lines = [line for line in text.splitlines() if not line.startswith("# Not taken: ")]
-    return "\n".join([f"# Not taken: {error}", *lines]) + "\n"
-
-
-def apply_settings(launch: Launch, name: str, changes: Mapping[str, Any]) -> None:
-    """Change the settings of a queue."""
-    settings = {key: value for key, value in changes.items() if key != "paused"}
-    if settings:
-        launch.queues.update(name, **settings)
-    if "paused" in changes:
-        (launch.queues.pause if changes["paused"] else launch.queues.resume)(name)
+    lines = heading("Resource configuration")
+    lines += facts(list(shown(queue.config).items()))
+    if queue.template_variables:
+        lines += heading("Template variables")
+    for name, declaration in queue.template_variables.items():
+        lines.append(fact(name, variable_told(declaration)))
+        if description := declaration.get("description", ""):
+            lines.append(weak(f"  {description}"))
+    return lines

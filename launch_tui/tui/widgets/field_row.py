@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LABEL_WIDTHS = (8, 22)
 """The narrowest and the widest column of labels, in cells."""
+MOST_SPREAD = (24, 44)
+"""Cells for choices beside each other, in a terminal of less than 80 columns, and in others."""
 
 
 class FieldRow(Vertical):
@@ -77,29 +79,46 @@ class FieldRow(Vertical):
         """The widget it is typed into."""
         return self.query_one(".editor")
 
+    @property
+    def _is_spread(self) -> bool:
+        """Whether its choices all stand beside each other: few and short, they need no list."""
+        choices = self.field.choices
+        cells = sum(len(shown) + 6 for _, shown in choices) - 2
+        room = MOST_SPREAD[self.app.size.width >= 80]
+        return self.field.spread and 0 < len(choices) <= MOST_RADIOS and cells <= room
+
     def compose(self) -> ComposeResult:
         """Compose the parts."""
         with Horizontal(classes="field-line"):
-            label = Static("", classes="field-label", markup=False)
-            label.styles.width = self._label_width + 3
-            yield label
+            yield Static("", classes="field-label", markup=False)
             yield self._make_editor()
             if self.field.kind is Kind.BOOLEAN:
                 yield Static("", classes="field-fill")
-            yield Static(printable(self.field.hint), classes="field-hint", markup=False)
+            if not self._is_spread:
+                yield Static(printable(self.field.hint), classes="field-hint", markup=False)
         if self.field.description:
-            description = Static(
-                printable(self.field.description), classes="field-description", markup=False
-            )
-            description.styles.margin = (0, 0, 0, self._label_width + 3)
-            yield description
-        error = Static("", classes="field-error", markup=False)
-        error.styles.margin = (0, 0, 0, self._label_width + 3)
-        yield error
+            text = printable(self.field.description)
+            yield Static(text, classes="field-description", markup=False)
+        yield Static("", classes="field-error", markup=False)
 
     def on_mount(self) -> None:
         """Show the label."""
+        self.line_up(self._label_width)
+
+    def line_up(self, label_width: int) -> None:
+        """Give the column of labels this many cells."""
+        self._label_width = label_width
+        column = label_width + 3
+        self.query_one(".field-label").styles.width = column
+        for below in self.query(".field-description, .field-error"):
+            below.styles.margin = (0, 0, 0, column)
         self._show_label()
+
+    def show_hint(self, text: str) -> None:
+        """Show something else at the right than what the field takes; empty for that again."""
+        hint = Content(printable(text or self.field.hint))
+        for static in self.query(".field-hint").results(Static):
+            static.update(hint)
 
     def set_text(self, text: str) -> None:
         """Put a text into the field, as if it had been typed."""
@@ -143,6 +162,8 @@ class FieldRow(Vertical):
 
     def _take(self, event: Message, text: str) -> None:
         event.stop()
+        if self.field.is_text_of_lines and not text.strip():
+            text = ""
         # Widgets also tell of what they are given at first.
         if text == self._text:
             return
@@ -157,7 +178,7 @@ class FieldRow(Vertical):
         name = printable(self.field.label)
         if len(name) > width:
             name = "…" + name[-(width - 1) :]
-        star = "$accent" if self.field.required and self.field.path else "$foreground-muted"
+        star = "$accent" if self.field.is_demanded else "$foreground-muted"
         label = Content.assemble((mark, "bold $accent"), (name, star))
         self.query_one(".field-label", Static).update(label)
 
@@ -166,6 +187,7 @@ class FieldRow(Vertical):
             Kind.BOOLEAN: self._make_switch,
             Kind.CHOICE: self._make_choice,
             Kind.JSON: self._make_area,
+            Kind.DOCUMENT: self._make_area,
         }
         return makers.get(self.field.kind, self._make_input)()  # type: ignore[no-any-return]
 
@@ -190,7 +212,8 @@ class FieldRow(Vertical):
 
     def _make_choice(self) -> Widget:
         texts = [text for text, _ in self.field.choices]
-        if len(texts) <= MOST_RADIOS and self.field.path:
+        is_known = self._text in texts
+        if self._is_spread:
             buttons = [
                 RadioButton(Content(printable(shown)), value=text == self._text, compact=True)
                 for text, shown in self.field.choices
@@ -198,8 +221,9 @@ class FieldRow(Vertical):
             return RadioSet(*buttons, compact=True, classes="editor")
         return Select(
             [(Content(printable(shown)), text) for text, shown in self.field.choices],
-            value=self._text if self._text in texts else Select.NULL,
-            allow_blank=not (self.field.required or self.field.always),
+            value=self._text if is_known else Select.NULL,
+            # What has to be chosen is not chosen for the person.
+            allow_blank=not is_known or not (self.field.required or self.field.always),
             prompt=printable(self.field.shown_default) or "choose",
             compact=True,
             classes="editor",

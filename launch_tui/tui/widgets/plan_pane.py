@@ -8,8 +8,12 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from launch_tui.domain.quantities import write_duration
+from launch_tui.domain.resource_config import shown
 from launch_tui.domain.text import printable
+from launch_tui.domain.why import local_clock
 from launch_tui.domain.words import write_value
+from launch_tui.store.clock import now
 from launch_tui.tui import keys
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.bar import clickable
@@ -80,7 +84,12 @@ def plan_content(plan: Plan, command: str, given: Mapping[str, str]) -> Content:
         for number, step in enumerate(plan.steps, 1)
     ]
     lines += [Content.styled(f"! {printable(text)}", "$warning") for text in plan.warnings]
+    if plan.runs > 1:
+        words = f"makes {plan.runs:,} runs, one group; this is the first"
+        lines += [Content(""), Content.styled(words, "bold $accent")]
     lines += _section("config", {k: write_value(v) for k, v in plan.config.items()})
+    lines += _resources(plan)
+    lines += _section("order", _order(plan))
     lines += _section("project", {plan.project: ""})
     lines += _environment(plan.environment, given)
     lines += [
@@ -94,7 +103,30 @@ def plan_content(plan: Plan, command: str, given: Mapping[str, str]) -> Content:
     return Content("\n").join(lines)
 
 
-def _section(title: str, values: Mapping[str, str]) -> list[Content]:
+def _resources(plan: Plan) -> list[Content]:
+    """Return the resource configuration that holds, each value with who set it."""
+    values = {key: write_value(value) for key, value in plan.template_variables.items()}
+    return [
+        *_section("variables", values),
+        *_section("resources", shown(plan.resources), plan.origins),
+    ]
+
+
+def _order(plan: Plan) -> dict[str, str]:
+    """Return what decides when it starts, as far as that is not just its place in line."""
+    order = {"priority": plan.priority, "after": ", ".join(plan.after)}
+    if plan.not_before is not None:
+        order["not before"] = local_clock(plan.not_before, now())
+    if plan.retries:
+        order["retries"] = f"{plan.retries}, on {', '.join(plan.retry_on)}"
+    if plan.retries and plan.backoff:
+        order["back-off"] = f"{write_duration(plan.backoff)}, doubled each time"
+    return {name: value for name, value in order.items() if value}
+
+
+def _section(
+    title: str, values: Mapping[str, str], remarks: Mapping[str, str] | None = None
+) -> list[Content]:
     if not values:
         return []
     width = max(len(name) for name in values)
@@ -102,6 +134,7 @@ def _section(title: str, values: Mapping[str, str]) -> list[Content]:
         Content.assemble(
             "  ", (printable(name.ljust(width) if value else name), ""),
             (f"  {printable(value)}", "bold") if value else "",
+            (f"  {(remarks or {}).get(name, '')}", "$foreground-muted"),
         )
         for name, value in values.items()
     ]  # fmt: skip

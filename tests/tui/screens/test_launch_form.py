@@ -404,3 +404,256 @@ async def _run_command(words, home):
     assert process.returncode == 0, said.decode()
     with Launch(home) as launch:
         return launch.runs.list(limit=1)[0]
+
+
+VARIABLES = {
+    "size": {"schema": {"type": "string", "enum": ["small", "large"]}, "description": "how big"},
+    "workers": {"schema": {"type": "integer", "minimum": 1, "maximum": 8, "default": 2}},
+    "rate": {"schema": {"type": "number", "maximum": 0.5, "default": 0.1}},
+    "fast": {"schema": {"type": "boolean", "default": False}},
+    "sure": {"schema": {"type": "boolean"}},
+    "word": {"schema": {"type": "string"}},
+}
+TEMPLATE = {
+    "cpus": "{{workers}}",
+    "memory": "1M",
+    "env": {"SIZE": "{{size}}", "RATE": "{{rate}}", "FAST": "{{fast}}", "SURE": "{{sure}}",
+            "WORD": "{{word}}", "MY_TOKEN": "abcdefghijkl"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def templated(schooled):
+    """Also a queue with variables, priorities and a configuration."""
+    schooled.queue("box", config=TEMPLATE, template_variables=VARIABLES, prioritized=True)
+    return schooled
+
+
+async def on_queue(pilot, name):
+    """Choose a queue and wait for its fields."""
+    rows(pilot.app)["queue"].editor.value = name
+    wanted = {one.key for one in pilot.app.screen._model.of_queue(name)}
+    await until(pilot, lambda: wanted <= set(rows(pilot.app)))
+    await pilot.pause()
+
+
+async def test_a_queue_gives_the_form_its_fields(templated, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settle(pilot)
+        app.open_form(job="learnt")
+        await settle(pilot)
+        assert not [key for key in rows(app) if key.startswith("var.") or key == "priority"]
+        assert "args.cpus" in rows(app)
+        await on_queue(pilot, "box")
+        kinds = {key: type(row.editor) for key, row in rows(app).items()}
+        assert kinds["var.size"] is RadioSet
+        assert kinds["var.workers"] is Input
+        assert kinds["var.fast"] is Switch
+        assert kinds["var.sure"] is RadioSet
+        assert kinds["priority"] is RadioSet
+        assert kinds["resource_args"] is TextArea
+        shown = frame(app)
+        assert "int · 1..8" in shown
+        assert "how big" in shown
+        assert rows(app)["var.workers"].editor.placeholder == "2"
+        assert rows(app)["args.memory"].editor.placeholder == "1M"
+        # What the owner made a variable of is no field of its own.
+        assert "args.cpus" not in rows(app)
+        assert "Launch (3 to fix)" in str(app.screen.query_one("#submit", Button).label)
+
+
+async def test_another_queue_keeps_what_was_typed(templated, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settle(pilot)
+        app.open_form(job="learnt")
+        await settle(pilot)
+        put(app, "args.memory", "2M")
+        put(app, "args.cpus", "1")
+        put(app, "note", "kept")
+        await on_queue(pilot, "box")
+        assert rows(app)["args.memory"].text == "2M"
+        assert rows(app)["note"].text == "kept"
+        put(app, "var.workers", "3")
+        await pilot.pause()
+        await on_queue(pilot, "gpu")
+        assert "var.workers" not in rows(app)
+        assert rows(app)["args.cpus"].text == "1"
+        await until(pilot, lambda: schooled_draft(templated).get("var.workers") == "3")
+        await on_queue(pilot, "box")
+        assert rows(app)["var.workers"].text == "3"
+
+
+def schooled_draft(world):
+    return world.launch.drafts.load("learnt")
+
+
+REFUSED = [
+    ("var.workers", "9", "from 1 to 8"),
+    ("var.workers", "1.5", "a whole number"),
+    ("var.rate", "nan", "is not allowed"),
+    ("args.memory", "much", "is not a size"),
+    ("args.timeout", "soon", "is not a duration"),
+    ("resource_args", "gpuz: 1", "did you mean gpus?"),
+    ("resource_args", "gpu_sharing: true", "gpu_sharing is set by the queue's owner"),
+    ("resource_args", "a: [", "cannot be read"),
+    ("resource_args", "env: {X: [1]}", "env.X"),
+    ("params", "lr", "has no '='"),
+    ("params", "seed=0..100000", "at most 10,000"),
+    ("after", "run:never", "RUN:failed"),
+    ("begin", "soonish", "is no time"),
+    ("retries", "101", "0 to 100"),
+]
+
+
+async def test_what_a_queue_or_its_target_cannot_take_is_told_in_the_field(templated, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settle(pilot)
+        app.open_form(job="learnt")
+        await settle(pilot)
+        await on_queue(pilot, "box")
+        for key, text, told in REFUSED:
+            put(app, key, text)
+            await pilot.pause()
+            assert told in app.screen.errors[key]
+            assert "\n" not in app.screen.errors[key]
+            put(app, key, "")
+            await pilot.pause()
+            assert key not in app.screen.errors
+
+
+async def test_the_plan_shows_resources_with_their_origins_and_the_order(
+    templated, make_app, private_home
+):
+    other = templated.run(RunState.QUEUED, job="learnt", queue="gpu")
+    app = make_app()
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settle(pilot)
+        app.open_form(job="learnt")
+        await settle(pilot)
+        await on_queue(pilot, "box")
+        row = rows(app)
+        row["var.size"].query("RadioButton")[1].value = True
+        row["var.sure"].query("RadioButton")[0].value = True
+        row["priority"].query("RadioButton")[1].value = True
+        for key, text in {
+            "var.word": "a b", "var.workers": "1", "args.memory": "2M", "args.timeout": "1h",
+            "resource_args": "nice: 5\nenv:\n  MORE: x\n", "after": f"{other}:any",
+            "begin": "2099-01-01T00:00", "retries": "2", "params": "lr=0.1,0.2 name=a,b",
+        }.items():  # fmt: skip
+            put(app, key, text)
+        await pilot.pause()
+        assert rows(app)["retry_on"].display
+        put(app, "retry_on", "oom lost")
+        put(app, "backoff", "90s")
+        await pilot.pause()
+        assert "Launch 4 runs" in str(app.screen.query_one("#submit", Button).label)
+        assert "makes 4 runs" in frame(app)
+        await planned(pilot, "makes 4 runs")
+        lines = [" ".join(line.split()) for line in plan_text(app).split("\n")]
+        for line in (
+            "memory 2M launch", "cpus 1 queue", "env.SIZE large queue", "env.MORE x launch",
+            "nice 5 launch", "env.MY_TOKEN (hidden) queue", "word a b", "priority high",
+            f"after {other}:any", "not before 2099-01-01 00:00", "retries 2, on oom, lost",
+            "back-off 1m30s, doubled each time",
+        ):  # fmt: skip
+            assert line in lines
+        assert "abcdefghijkl" not in frame(app)
+        command = app.screen.query_one(PlanPane).command
+        await sent(pilot)
+    by_form = templated.launch.runs.list(limit=4)
+    assert templated.launch.runs.count(job="learnt") == 5
+    words = shlex.split(command)[1:]
+    await _run_command(words, private_home)
+    by_command = templated.launch.runs.list(limit=4)
+    assert not {run.id for run in by_form} & {run.id for run in by_command}
+    assert [said_of(templated, run) for run in by_form] == [
+        said_of(templated, run) for run in by_command
+    ]
+    assert said_of(templated, by_form[0])["resources"]["env"]["WORD"] == "a b"
+
+
+def said_of(world, run):
+    """Return what a launch says of a run, apart from where it happened."""
+    spec = world.launch.runs.spec(run.id)
+    return {
+        "resources": spec.resources, "own": spec.resource_args,
+        "retries": (spec.retries, spec.retry_on, spec.backoff), "after": run.after,
+        "not_before": run.not_before, "priority": run.priority, "queue": run.queue,
+        "config": world.launch.runs.given_config(run.id),
+    }  # fmt: skip
+
+
+async def test_how_to_try_again_is_asked_once_it_is_tried_again(templated, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settle(pilot)
+        app.open_form(job="learnt")
+        await settle(pilot)
+        assert not rows(app)["retry_on"].display
+        put(app, "retries", "1")
+        await pilot.pause()
+        assert rows(app)["retry_on"].display
+        put(app, "retry_on", "oom")
+        await pilot.pause()
+        put(app, "retries", "0")
+        await pilot.pause()
+        assert not rows(app)["retry_on"].display
+        run = await sent(pilot)
+        spec = app.launch.runs.spec(run.id)
+        assert (spec.retries, spec.retry_on) == (0, ("failed", "lost", "preempted"))
+
+
+async def test_a_rerun_begins_with_what_the_run_was_given_for_its_queue(templated, make_app):
+    from launch_tui.sdk import LaunchRequest
+
+    request = LaunchRequest(
+        job="learnt", queue="box", priority="high", retries=3, retry_on=("oom",), backoff=5.0,
+        template_variables={"size": "large", "sure": True, "word": "w", "workers": 1},
+        resource_args={"memory": "3M", "nice": 7},
+    )  # fmt: skip
+    first = templated.launch.launch(request).id
+    app = make_app()
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settle(pilot)
+        app.open_form(rerun=first)
+        await settle(pilot)
+        texts = {key: row.text for key, row in rows(app).items()}
+        assert texts["var.size"] == "large"
+        assert texts["var.workers"] == "1"
+        assert texts["args.memory"] == "3M"
+        assert texts["resource_args"].strip() == "nice: 7"
+        assert (texts["priority"], texts["retries"], texts["backoff"]) == ("high", "3", "5s")
+        assert "params" not in texts
+        assert app.screen.errors == {}
+        put(app, "resource_args", "umask: '027'")
+        await pilot.pause()
+        assert "nice stays as the run had it" in app.screen.errors["resource_args"]
+        put(app, "resource_args", "{nice: null, umask: '027'}")
+        put(app, "args.memory", "4M")
+        await pilot.pause()
+        await planned(pilot, f"launch-tui rerun {first}")
+        run = await sent(pilot)
+        spec = app.launch.runs.spec(run.id)
+        assert spec.resources["memory"] == "4M"
+        assert spec.resources["umask"] == "027"
+        assert spec.resources.get("nice") is None
+        assert spec.template_variables == {"size": "large", "sure": True, "word": "w", "workers": 1}
+        assert (run.priority, spec.retries, spec.backoff) == ("high", 3, 5.0)
+
+
+async def test_a_refused_plan_tells_it_at_its_field_and_leaves_the_focus(templated, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 60)) as pilot:
+        await settle(pilot)
+        app.open_form(job="learnt")
+        await settle(pilot)
+        put(app, "after", "nosuchrun")
+        rows(app)["note"].editor.focus()
+        await until(pilot, lambda: "after" in app.screen.errors)
+        assert rows(app)["note"].editor.has_focus
+        put(app, "after", "")
+        await pilot.pause()
+        assert app.screen.errors == {}

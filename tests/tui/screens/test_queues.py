@@ -5,8 +5,10 @@ import stat
 
 import pytest
 
-from launch_tui.tui.screens.new_queue import NewQueue
-from launch_tui.tui.screens.queues import QueuesScreen, read_settings, settings_document
+from launch_tui.tui.queue_settings import read_settings, settings_document
+from launch_tui.tui.screens.new_queue import EditQueue, NewQueue
+from launch_tui.tui.screens.queues import QueuesScreen
+from launch_tui.tui.widgets.field_row import FieldRow
 from launch_tui.tui.widgets.window_table import WindowTable
 from tests.tui.conftest import GOLDEN, SIZES, settle, until
 from tests.tui.frames import assert_frame, frame
@@ -123,7 +125,7 @@ async def test_a_bad_edit_is_told_and_kept_for_the_next(
         await pilot.press("3")
         await settle(pilot)
         await pilot.press("e")
-        await until(pilot, lambda: told(busy_world, "no whole number"))
+        await until(pilot, lambda: told(busy_world, "not a whole number"))
         assert "max_running: 2" in seen.read_text()
         script = f'cp "$1" {seen}; sed -i "s/max_running: .*/max_running: 5/" "$1"'
         an_editor(tmp_path, monkeypatch, script)
@@ -140,9 +142,17 @@ async def test_a_bad_edit_is_told_and_kept_for_the_next(
         ("max_running: true", "whole number"),
         ("tracking: maybe", "required, optional"),
         ("paused: sometimes", "true, false"),
-        ("color: red", "other keys"),
-        ("- a", "other keys"),
+        ("color: red", "is no setting"),
+        ("- a", "is a list"),
         ("a: [", "YAML"),
+        ("prioritized: 1", "true, false"),
+        ("on_reboot: run away", "lost, requeue"),
+        ("config: 3", "config.*an object"),
+        ("config: {gpuz: 1}", "gpuz.*did you mean gpus"),
+        ("config: {gpus: -1}", "gpus"),
+        ("config: {cpus: '{{n}}'}", "n.*is not declared"),
+        ("template_variables: {n: {type: integer}}", "n.*is used by no hole"),
+        ("config: {cpus: '{{n}}'}\ntemplate_variables: {n: {type: sausage}}", "n.*sausage"),
     ],
 )
 def test_what_cannot_be_a_setting_is_refused_by_name(world, text, told):
@@ -154,6 +164,93 @@ def test_what_cannot_be_a_setting_is_refused_by_name(world, text, told):
 def test_settings_that_are_not_changed_change_nothing(world):
     queue = world.queue("gpu", max_running=3)
     assert read_settings(settings_document(queue), queue) == {}
+
+
+CONFIG = {
+    "resource_args": {
+        "local-process": {
+            "cpus": "{{n}}", "memory": "16G", "env": {"LR": "1e-3", "MY_TOKEN": "abcdefghijkl"},
+            "setup": "module load cuda\nulimit -a",
+        }
+    }
+}  # fmt: skip
+VARIABLES = {"n": {"type": "integer", "minimum": 1, "maximum": 8, "default": 2, "description": "C"}}
+
+
+def test_settings_of_any_kind_read_back_as_they_are(world):
+    queue = world.queue("gpu", config=CONFIG, template_variables=VARIABLES, prioritized=True)
+    text = settings_document(queue)
+    assert read_settings(text, queue) == {}
+    assert "#   gpus " in text
+    assert "gpu_sharing" in text
+    assert "setup: |" in text
+    assert "minimum: 1" in text
+
+
+def test_a_configuration_of_wandb_pastes_in_unchanged(world):
+    import json
+
+    queue = world.queue("gpu")
+    edited = json.dumps({"config": CONFIG, "template_variables": VARIABLES})
+    changes = read_settings(edited, queue)
+    assert changes["config"]["memory"] == "16G"
+    assert changes["template_variables"]["n"]["schema"]["maximum"] == 8
+    assert read_settings("config:\ntemplate_variables:\n", queue) == {}
+
+
+async def test_the_page_of_a_queue_tells_its_configuration(world, make_app):
+    world.queue("gpu", config=CONFIG, template_variables=VARIABLES, prioritized=True)
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("3")
+        await settle(pilot)
+        shown = frame(app)
+        for text in (
+            "by priority", "memory       16G", "env.MY_TOKEN (hidden)",
+            "int · 1..8, default 2",
+        ):  # fmt: skip
+            assert text in shown
+        assert "abcdefghijkl" not in shown
+
+
+async def test_the_settings_are_changed_in_a_form(busy_world, make_app):
+    queue = lambda: busy_world.launch.queues.get("gpu")  # noqa: E731
+    busy_world.launch.queues.update("gpu", config={"memory": "1M"})
+    app = make_app()
+    async with app.run_test(size=(120, 44)) as pilot:
+        await settle(pilot)
+        await pilot.press("3")
+        await settle(pilot)
+        await pilot.press("E")
+        await until(pilot, lambda: isinstance(app.screen, EditQueue))
+        rows = {row.field.key: row for row in app.screen.query(FieldRow)}
+        assert rows["config"].text == "memory: 1M\n"
+        assert rows["max_running"].text == "2"
+        assert "name" not in rows
+        rows["config"].set_text("memory: 2M\ncpus: '{{n}}'\n")
+        rows["template_variables"].set_text("n: {type: integer, default: 1}")
+        rows["prioritized"].editor.value = True
+        rows["max_running"].set_text("5")
+        await pilot.pause()
+        assert app.screen.errors == {}
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, QueuesScreen))
+        assert queue().config == {"memory": "2M", "cpus": "{{n}}"}
+        assert (queue().prioritized, queue().max_running) == (True, 5)
+        await until(pilot, lambda: app.glance.queues[0].max_running == 5)
+        await pilot.press("E")
+        await until(pilot, lambda: isinstance(app.screen, EditQueue))
+        rows = {row.field.key: row for row in app.screen.query(FieldRow)}
+        rows["config"].set_text("")
+        await pilot.pause()
+        assert "is used by no hole" in app.screen.errors["template_variables"]
+        rows["template_variables"].set_text("")
+        await pilot.pause()
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, QueuesScreen))
+        assert (queue().config, queue().template_variables) == ({}, {})
+        assert (queue().prioritized, queue().max_running) == (True, 5)
 
 
 async def test_a_new_queue_is_made_and_the_cursor_is_on_it(busy_world, make_app):
