@@ -40,7 +40,8 @@ _WAITS_FOR_ANY = f"""
 
 _REACHES = """
     WITH RECURSIVE upstream (id) AS (
-        SELECT on_run FROM dependencies WHERE run_id = :start AND met = 0
+        SELECT d.on_run FROM dependencies d JOIN runs r ON r.id = d.run_id
+            WHERE d.run_id = :start AND d.met = 0 AND r.ended_at IS NULL
         UNION SELECT d.on_run FROM dependencies d JOIN upstream u ON d.run_id = u.id
             WHERE d.met = 0)
     SELECT 1 FROM upstream WHERE id = :goal"""

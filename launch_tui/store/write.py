@@ -279,7 +279,7 @@ def _settle_one(
     changes: Mapping[str, Any],
 ) -> None:
     message = str(changes.get("cause") or "")
-    values = {"ended_at": now(), "progress": "", "blocked": "", **changes}
+    values = {"ended_at": now(), "progress": "", "blocked": "", "waits": 0, **changes}
     started = db.one("SELECT started_at FROM runs WHERE id = ?", (run_id,))
     if started and started[0]:
         values["ended_at"] = max(values["ended_at"], started[0])

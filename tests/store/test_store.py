@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
-
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from launch_tui.domain.job import CodeSource, Environment, JobKind, VenvMode
 from launch_tui.domain.queue import Queue, Resource
-from launch_tui.domain.run import ACTIVE, ENDED, WAITING, BadTransition, RunState, StopMode
-from launch_tui.domain.spec import RunSpec
+from launch_tui.domain.run import BadTransition, RunState, StopMode
 from launch_tui.errors import NotFound, Stale, UsageError
 from launch_tui.store import claiming, enqueuing, queues, read, waiting, write
-from launch_tui.store.database import Database
-from launch_tui.store.enqueuing import NewRun
-from launch_tui.store.paths import Home
 from launch_tui.store.read import RunQuery
 
 AGENT = "here:1:agent"
@@ -325,134 +314,3 @@ def test_the_hot_queries_go_by_an_index(db, queue, new_run):
     ):
         plan = [row["detail"] for row in db.all(f"EXPLAIN QUERY PLAN {sql}", parameters)]
         assert not [line for line in plan if "SCAN runs" in line or "TEMP B-TREE" in line], plan
-
-
-_NUMBER = st.integers(0, 30)
-_OPERATION = st.one_of(
-    st.tuples(st.just("enqueue"), st.sampled_from("qr"), st.booleans()),
-    st.tuples(st.just("claim"), st.just(""), st.just(0)),
-    *(
-        st.tuples(st.just(name), st.just(""), _NUMBER)
-        for name in ("hold", "release", "front", "stop", "end", "requeue", "delete")
-    ),
-)
-_SPEC = RunSpec(
-    kind=JobKind.CODE,
-    source=CodeSource(digest="d", path="/x"),
-    command=("true",),
-    environment=Environment(mode=VenvMode.NONE),
-)
-
-
-class Model:
-    """What the store should hold: each queue's waiting runs in order, and each run's state."""
-
-    def __init__(self, db):
-        self.db = db
-        self.ids = []
-        self.lines = {"q": [], "r": []}
-        self.where = {}
-
-    def state(self, run_id):
-        return read.run(self.db, run_id).state
-
-    def do(self, name, queue, number):
-        if name == "enqueue":
-            self.enqueue(queue, held=number)
-        elif name == "claim":
-            self.claim()
-        elif self.ids:
-            run_id = self.ids[number % len(self.ids)]
-            getattr(self, name)(run_id, self.lines[self.where[run_id]], self.state(run_id))
-
-    def enqueue(self, queue, held):
-        new = NewRun(
-            queue=queue, job="j", version="v0", name="n", project="p", spec=_SPEC, held=held
-        )
-        run_id = enqueuing.enqueue(self.db, [new])[0].id
-        self.ids.append(run_id)
-        self.where[run_id] = queue
-        self.lines[queue].append(run_id)
-
-    def claim(self):
-        in_order = (run_id for line in self.lines.values() for run_id in line)
-        expected = next((i for i in in_order if self.state(i) is RunState.QUEUED), None)
-        claimed = claiming.claim(self.db, AGENT, queues=None)
-        assert (claimed.run.id if claimed else None) == expected
-
-    def hold(self, run_id, line, state):
-        self.either(lambda: waiting.hold(self.db, run_id), state in WAITING)
-
-    def release(self, run_id, line, state):
-        self.either(lambda: waiting.release(self.db, run_id), state in WAITING)
-
-    def front(self, run_id, line, state):
-        allowed = state in WAITING
-        self.either(lambda: waiting.move_to_front(self.db, run_id), allowed)
-        if allowed:
-            # Runs that an agent has come back to where they were, behind or before.
-            line.remove(run_id)
-            first = next((n for n, i in enumerate(line) if self.state(i) in WAITING), None)
-            line.insert(len(line) if first is None else first, run_id)
-
-    def stop(self, run_id, line, state):
-        self.either(lambda: write.request_stop(self.db, run_id, StopMode.NOW), state not in ENDED)
-
-    def end(self, run_id, line, state):
-        if state in ACTIVE:
-            end(self.db, run_id, state)
-
-    def requeue(self, run_id, line, state):
-        if state in ACTIVE:
-            write.transition(
-                self.db,
-                run_id,
-                state,
-                RunState.QUEUED,
-                owner=AGENT,
-                actor=AGENT,
-                changes={"owner": None},
-            )
-
-    def delete(self, run_id, line, state):
-        self.either(lambda: write.delete(self.db, run_id), state in ENDED)
-        if state in ENDED:
-            self.ids.remove(run_id)
-            line.remove(run_id)
-
-    def either(self, act, allowed):
-        if allowed:
-            act()
-        else:
-            with pytest.raises(UsageError):
-                act()
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(_OPERATION, max_size=40))
-def test_counters_and_order_hold_whatever_is_done(operations):
-    root = Path(tempfile.mkdtemp())
-    try:
-        with Database(Home(root)) as db:
-            for name in "qr":
-                queues.create(
-                    db, Queue(name=name, resource=Resource.LOCAL_PROCESS, max_running=100)
-                )
-            model = Model(db)
-            for operation in operations:
-                model.do(*operation)
-            assert_counters_are_counts(db)
-    finally:
-        shutil.rmtree(root)
-
-
-def assert_counters_are_counts(db):
-    kept = {(r["queue_id"], r["state"]): r["runs"] for r in db.all("SELECT * FROM queue_counts")}
-    counted = {
-        (r["queue_id"], r["state"]): r["n"]
-        for r in db.all("SELECT queue_id, state, count(*) n FROM runs GROUP BY 1, 2")
-    }
-    assert {key: runs for key, runs in kept.items() if runs} == counted
-    for queue in queues.every(db):
-        assert queue.depth == read.count(db, RunQuery(queue=queue.name, states=tuple(WAITING)))
-        assert queue.running == read.count(db, RunQuery(queue=queue.name, states=tuple(ACTIVE)))
