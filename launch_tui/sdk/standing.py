@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from launch_tui.domain.run import RunState
 from launch_tui.domain.why import Situation, explain
+from launch_tui.errors import NotFound
 from launch_tui.store import clock, dependencies, read
 
 if TYPE_CHECKING:
@@ -59,3 +60,20 @@ def reasons(
         )
         told[run.id] = Told(explain(situation), stands.retries)
     return told
+
+
+def blocked(launch: Launch) -> Mapping[str, str]:
+    """Return what the first in line of each queue lacks, as the agent found it; empty for nothing.
+
+    Queues in which nobody can be claimed now, because all wait for a time or for other runs, are
+    left out.
+    """
+    found = {}
+    for queue, run_id in read.heads(launch.db).items():
+        try:
+            run = read.run(launch.db, run_id)
+        except NotFound:
+            # Deleted since.
+            continue
+        found[queue] = f"{run.id} {run.blocked.partition(': ')[2]}" if run.blocked else ""
+    return found

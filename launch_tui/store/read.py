@@ -34,6 +34,12 @@ _BEFORE = """
     SELECT count(*) FROM runs WHERE queue_id = ? AND state = 'queued' AND waits = 0
     AND (rank, place) < (?, ?)"""
 
+_HEADS = """
+    SELECT name, (SELECT r.id FROM runs r
+        WHERE r.queue_id = queues.id AND r.state = 'queued' AND r.waits = 0
+        ORDER BY r.rank, r.place LIMIT 1) AS head
+    FROM queues"""
+
 _BETWEEN = f"{_BEFORE} AND (rank, place) >= (?, ?)"
 
 _STANDING = """
@@ -242,6 +248,11 @@ def standing(db: Database, run_ids: Sequence[str]) -> dict[str, Standing]:
         reached = at
         found[row["id"]] = Standing(ahead=ahead, progress=row["progress"], retries=row["retries"])
     return found
+
+
+def heads(db: Database) -> dict[str, str]:
+    """Return the run that is claimed next of each queue; queues that have none are left out."""
+    return {row["name"]: row["head"] for row in db.all(_HEADS) if row["head"] is not None}
 
 
 def stop_requests(db: Database) -> list[StopRequest]:

@@ -150,7 +150,7 @@ def cells(run: Run, note: str, drawing: Drawing, *, of_group: str = "") -> tuple
     look = state_style(run.state, theme)
     weak = _weak(theme)
     dim = weak if run.state in ENDED else ""
-    title = f"  {of_group}" if of_group else title_of(run)
+    title = f" {of_group}" if of_group else title_of(run)
     return (
         Cell(glyph(run.state, ascii_only=drawing.ascii_only), look),
         Cell(run.id),
@@ -209,8 +209,11 @@ def _varied(runs: Sequence[Run]) -> list[str]:
 
 def _values(run: Run, keys: Sequence[str]) -> str:
     config = dict(flattened(run.config))
-    shown = " ".join(f"{key}={config.get(key, '')}" for key in keys[:_VALUES_SHOWN])
-    return shown or title_of(run)
+    last = {key: key.rpartition(".")[2] for key in keys}
+    # A column is narrow: the end of a key does, unless two keys end alike.
+    short = len(set(last.values())) == len(last)
+    names = [(last[key] if short else key, config.get(key, "")) for key in keys[:_VALUES_SHOWN]]
+    return " ".join(f"{name}={value}" for name, value in names) or title_of(run)
 
 
 def _weak(theme: Theme) -> str:

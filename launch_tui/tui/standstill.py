@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from launch_tui.domain.queue import Queue
     from launch_tui.store.agents import AgentStatus
     from launch_tui.tui.glance import Glance
 
 
-def why_still(glance: Glance) -> str:
-    """Return the one sentence that answers "why is nothing happening"."""
+def why_still(glance: Glance, heads: Mapping[str, str]) -> str:
+    """Return the one sentence that answers "why is nothing happening".
+
+    Args:
+        glance: How things stand.
+        heads: What the first in line of each queue lacks, empty for nothing; a queue is left out
+            where all wait for a time or for other runs.
+    """
     waits = [queue for queue in glance.queues if queue.depth]
     agent = glance.agent
     if not glance.agent_runs or agent is None:
@@ -23,7 +31,7 @@ def why_still(glance: Glance) -> str:
         if glance.active:
             return f"{_runs(glance)} at work, and nothing waits."
         return "Nothing waits and nothing runs. n launches a run."
-    blocked = [blocks(queue, agent) for queue in waits]
+    blocked = [blocks(queue, agent) or _head(queue, heads) for queue in waits]
     if all(blocked):
         return f"Nothing more is started: {'; '.join(blocked)}."
     free = [queue.name for queue, why in zip(waits, blocked, strict=True) if not why]
@@ -43,6 +51,13 @@ def blocks(queue: Queue, agent: AgentStatus | None) -> str:
     if agent.max_jobs is not None and len(agent.runs) >= agent.max_jobs:
         return f"the agent has its {agent.max_jobs} jobs"
     return ""
+
+
+def _head(queue: Queue, heads: Mapping[str, str]) -> str:
+    """Return what keeps the first in line of a queue that is not kept itself."""
+    if queue.name not in heads:
+        return f"what waits in {queue.name} is held, or waits for a time or for other runs"
+    return heads[queue.name]
 
 
 def _runs(glance: Glance) -> str:

@@ -13,6 +13,7 @@ from launch_tui.domain.quantities import write_size
 from launch_tui.domain.run import RunState
 from launch_tui.domain.text import printable
 from launch_tui.sdk.devices import DevicesFile, Slots, slots_held
+from launch_tui.sdk.standing import blocked
 from launch_tui.tui import keys
 from launch_tui.tui.glance import seconds
 from launch_tui.tui.going import open_run
@@ -196,7 +197,9 @@ class AgentScreen(ListScreen):
         lines += queue_lines(app.glance)
         lines += said_lines(app.agent_words)
         self.query_one("#agent-facts", Facts).show(lines)
-        self.query_one("#agent-why", Static).update(Content(printable(why_still(app.glance))))
+        self.query_one("#agent-why", Static).update(
+            Content(printable(why_still(app.glance, blocked(app.launch))))
+        )
 
 
 def agent_lines(glance: Glance, now: float) -> list[Content]:

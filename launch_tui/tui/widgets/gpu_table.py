@@ -105,7 +105,8 @@ def _bar(part: float, *, ascii_only: bool) -> str:
 
 def _run(use: RunUse) -> tuple[str, Cell]:
     share = f" of {write_size(use.assigned)}" if use.assigned else ""
-    return use.run_id, Cell(f"run {use.run_id}  {write_size(use.used)}{share}", "bold")
+    used = f"  {write_size(use.used)}{share}" if use.used or share else ""
+    return use.run_id, Cell(f"run {use.run_id}{used}", "bold")
 
 
 def _stranger(stranger: Stranger) -> tuple[str, Cell]:

@@ -65,6 +65,21 @@ async def test_with_an_agent_it_says_who_and_what_is_waited_for(held, make_app):
         await until(pilot, lambda: "The agent is draining" in why(app))
 
 
+async def test_what_the_first_in_line_lacks_is_why_nothing_happens(held, make_app):
+    held.launch.queues.update("gpu", max_running=3)
+    held.launch.runs.stop("run00010")
+    held.launch.runs.stop("run00011")
+    lacks = "waits for GPU: 0 free of 4, needs 1"
+    held.launch.db.execute("UPDATE runs SET blocked = ? WHERE id = 'run00008'", (f"gpu: {lacks}",))
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await until(pilot, lambda: f"Nothing more is started: run00008 {lacks}." in why(app))
+        held.launch.db.execute("UPDATE runs SET waits = 1 WHERE queue_id = 1")
+        await until(pilot, lambda: "or waits for a time" in why(app))
+
+
 @pytest.mark.parametrize(("key", "asked"), [("d", "drain"), ("s", "stop")])
 async def test_drain_and_stop_are_asked_before_they_are_asked_for(held, make_app, key, asked):
     app = make_app()

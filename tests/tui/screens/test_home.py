@@ -366,7 +366,7 @@ async def test_a_group_is_one_row_that_unfolds(swept, make_app):
         assert table(app).cursor_key == "g-sweep1"
         text = frame(app)
         tried = "try 2/4  back-off before attempt 2"
-        for told in ("opt.lr=0.03", "GPU 2  running, and no agent", tried):
+        for told in (" lr=0.03", "GPU 2  running, and no agent", tried):
             assert told in text
         await pilot.press("j", "j", "left")
         await settle(pilot)
