@@ -365,7 +365,9 @@ class Execution:
                     idle.below,
                 )
             )
-        self._stopping.expire(await first_expiry(limits))
+        expiry = await first_expiry(limits)
+        faults.point("limit.over")
+        self._stopping.expire(expiry)
 
     async def _void(self, attempt: Attempt) -> bool:
         while True:

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from launch_tui.domain.run import MAX_PREEMPTIONS
-from launch_tui.targets.processes import alive, identify
+from launch_tui.targets.processes import identify
 from tests.faults.world import wait_until
 
 TICKS = 40
@@ -120,23 +120,6 @@ def test_a_stop_that_was_asked_before_its_agent_died_is_not_forgotten(world):
     assert not (world.marks / "ran").exists()
 
 
-def reboot(world, agent, run, number):
-    """Leave of an attempt what the loss of power leaves: records of another boot, no process."""
-    world.kill(agent)
-    attempt = world.attempt(run, number)
-    for pid in world.processes():
-        os.kill(pid, signal.SIGKILL)
-    record = json.loads((attempt / "pid").read_text())
-    supervisor = identify(record["supervisor_pid"])
-    if supervisor is not None and supervisor.start_time == record["supervisor_start_time"]:
-        os.kill(supervisor.pid, signal.SIGKILL)
-        wait_until(lambda: not alive(supervisor), "the supervisor is gone")
-    (attempt / "exit").unlink(missing_ok=True)
-    for name in ("started", "pid"):
-        text = json.loads((attempt / name).read_text()) | {"boot_id": "an-earlier-boot"}
-        (attempt / name).write_text(json.dumps(text))
-
-
 def running_attempt(world, run, number):
     wait_until(
         lambda: (world.rows()[run]["state"], world.rows()[run]["attempt"]) == ("running", number),
@@ -150,7 +133,7 @@ def test_after_a_reboot_a_run_is_lost_and_the_queue_goes_on(world):
     run = world.launch_here("q", "sleep", "600")
     behind = world.launch_here("q", "true")
     running_attempt(world, run, 1)
-    reboot(world, agent, run, 1)
+    world.reboot(agent, run, 1)
     world.start_agent()
     assert end_of(world, run) == ("lost", None)
     assert world.rows()[run]["cause"] == "rebooted"
@@ -165,7 +148,7 @@ def test_after_a_reboot_a_queue_may_want_the_run_once_more(world):
     run = world.launch_here("q", "sh", "-c", f"while ! [ -e {gate} ]; do sleep 0.02; done")
     behind = world.launch_here("q", "true")
     running_attempt(world, run, 1)
-    reboot(world, agent, run, 1)
+    world.reboot(agent, run, 1)
     world.start_agent()
     running_attempt(world, run, 2)
     assert world.rows()[behind]["state"] == "queued"
@@ -184,7 +167,7 @@ def test_a_run_that_reboots_the_machine_is_lost_in_the_end(world):
     for number in range(1, MAX_PREEMPTIONS + 2):
         agent = world.start_agent()
         running_attempt(world, run, number)
-        reboot(world, agent, run, number)
+        world.reboot(agent, run, number)
     world.start_agent()
     assert end_of(world, run) == ("lost", None)
     assert world.rows()[run]["attempt"] == MAX_PREEMPTIONS + 1
@@ -196,7 +179,7 @@ def test_a_recycled_pid_is_never_signalled(world, same):
     agent = world.start_agent()
     run = world.launch_here("q", "sleep", "600")
     running_attempt(world, run, 1)
-    reboot(world, agent, run, 1)
+    world.reboot(agent, run, 1)
     bystander = subprocess.Popen(["sleep", "600"], start_new_session=True)
     try:
         taken = identify(bystander.pid)

@@ -19,9 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from launch_tui import faults
+from launch_tui.sdk import Launch, LaunchRequest
 from launch_tui.store.series import SeriesReader
+from launch_tui.targets.processes import alive, identify
 from tests.tracking import encoding
 
+SIMULATED_NVML = Path(__file__).resolve().parent.parent / "simulated_nvml"
 KILLED = -signal.SIGKILL
 ENDED = {"finished", "failed", "stopped", "preempted", "lost"}
 LINES = 40
@@ -52,12 +55,78 @@ with open(tracked / f"run-{{run}}.wandb", "wb", buffering=0) as file:
         print(f"line {{number}}", flush=True)
         tell(encoding.history(number, {{"loss": 1 / (number + 1)}}))
         time.sleep(0.005)
-    code = int(os.environ.get("CODE", "0"))
+    codes = os.environ.get("CODE", "0").split(",")
+    with open(f"{{marks}}/{{run}}.started") as file_of_starts:
+        starts = len(file_of_starts.read().split())
+    code = int(codes[min(starts, len(codes)) - 1])
     tell(encoding.exit_record(code))
 with open(f"{{marks}}/{{run}}.ended", "a") as file:
     file.write(attempt + "\\n")
 sys.exit(code)
 """
+
+PROBE = """\
+import json, os, sys, time
+
+began = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+run, attempt = os.environ["LAUNCH_TUI_RUN_ID"], int(os.environ["LAUNCH_TUI_ATTEMPT"])
+path = os.path.join(os.environ["MARKS"], run + ".probe")
+starts = 1
+if os.path.exists(path):
+    starts += sum("began" in line for line in open(path))
+
+def mark(**what):
+    with open(path, "a") as file:
+        file.write(json.dumps({"attempt": attempt, **what}) + "\\n")
+
+checkpoint = os.path.join(os.environ["LAUNCH_TUI_RUN_DIR"], "checkpoint")
+kept = open(checkpoint).read().split() if os.path.exists(checkpoint) else []
+mark(
+    began=began,
+    pid=os.getpid(),
+    gpus=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+    run_id=os.environ["WANDB_RUN_ID"],
+    resume=os.environ.get("WANDB_RESUME", ""),
+    kept=kept,
+)
+with open(checkpoint, "a") as file:
+    file.write(f"{attempt} ")
+while os.environ.get("GATE") and not os.path.exists(os.environ["GATE"]):
+    time.sleep(0.01)
+time.sleep(float(os.environ["HOLD"]))
+codes = os.environ["CODES"].split(",")
+code = int(codes[min(starts, len(codes)) - 1])
+mark(ended=time.clock_gettime_ns(time.CLOCK_BOOTTIME), code=code)
+sys.exit(code)
+"""
+"""A job that writes down what it was given and when it ran, and ends as it was told to."""
+
+CALLER = """\
+import json, sys
+from launch_tui.sdk import Launch, LaunchRequest
+request = LaunchRequest(**json.loads(sys.argv[1]))
+with Launch() as launch:
+    print(*(made.id for made in launch.launch_many([request] * int(sys.argv[2]))))
+"""
+"""Launches in a process of its own, which sees the simulated GPUs."""
+
+
+@dataclass
+class Ran:
+    """One start of a probe, as the job itself wrote it down; ``ended`` is None when it was killed.
+
+    Times are seconds since the boot.
+    """
+
+    attempt: int
+    began: float
+    pid: int
+    gpus: str
+    run_id: str
+    resume: str
+    kept: list[str]
+    ended: float | None = None
+    code: int | None = None
 
 
 @dataclass
@@ -67,6 +136,7 @@ class World:
     root: Path
     agents: list[subprocess.Popen[bytes]] = field(default_factory=list)
     killed: int = 0
+    variables: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         self.home = self.root / "home"
@@ -77,6 +147,7 @@ class World:
         for place in (self.folder, self.repository):
             place.mkdir()
             (place / "job.py").write_text(JOB)
+            (place / "probe.py").write_text(PROBE)
             shutil.copy(encoding.__file__, place)
             (place / "requirements.txt").write_text(f"# nothing is needed by {place.name}\n")
         self._git("init", "-q", "-b", "main")
@@ -86,6 +157,7 @@ class World:
     def environment(self, fault=""):
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("LAUNCH_TUI_", "WANDB_"))}
         kept |= {"LAUNCH_TUI_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
+        kept |= self.variables
         return kept | ({faults.VARIABLE: fault} if fault else {})
 
     def cli(self, *words, fault="", cwd=None, timeout=60):
@@ -120,6 +192,78 @@ class World:
         """Launch a command in place, without a snapshot or an environment; return its id."""
         marks = f"MARKS={self.marks}"
         return self.launch("--in-place", "-q", queue, "--setenv", marks, "--", *command)
+
+    def probe(self, queue, codes="0", hold=0.0, gate="", **wanted):
+        """Launch a job that writes down what it was given; return the run's id.
+
+        Args:
+            queue: Where.
+            codes: How each start ends; the last one is for all that follow.
+            hold: Seconds that it takes.
+            gate: A file that it waits for before that.
+            **wanted: What else ``LaunchRequest`` has.
+        """
+        (run,) = self.probes(queue, 1, codes=codes, hold=hold, gate=gate, **wanted)
+        return run
+
+    def probes(self, queue, count, *, codes="0", hold=0.0, gate="", **wanted):
+        """Launch so many of them at once; return their ids."""
+        given = {"MARKS": self.marks, "CODES": codes, "HOLD": hold, "GATE": gate}
+        request = {
+            "in_place": str(self.folder),
+            "entry_point": [sys.executable, "-S", "probe.py"],
+            "queue": queue,
+            "setenv": {name: str(value) for name, value in given.items()},
+            **wanted,
+        }
+        if not self.variables:
+            with Launch(self.home) as launch:
+                return [m.id for m in launch.launch_many([LaunchRequest(**request)] * count)]
+        done = subprocess.run(
+            [sys.executable, "-c", CALLER, json.dumps(request), str(count)],
+            env=self.environment(),
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode().split()
+
+    def ran(self, run):
+        """Return the starts of a probe, in order."""
+        path = self.marks / f"{run}.probe"
+        found = {}
+        for line in path.read_text().splitlines() if path.exists() else ():
+            told = json.loads(line)
+            for moment in ("began", "ended"):
+                if moment in told:
+                    told[moment] /= 1e9
+            if "began" in told:
+                assert told["attempt"] not in found, f"attempt {told['attempt']} ran twice"
+                found[told["attempt"]] = Ran(**told)
+            else:
+                found[told["attempt"]].ended = told["ended"]
+                found[told["attempt"]].code = told["code"]
+        return list(found.values())
+
+    def limit_agent(self, **settings):
+        """Write the agent's settings, read when it starts and when they change."""
+        self.home.mkdir(exist_ok=True)
+        fresh = self.home / "agent.yaml.new"
+        fresh.write_text(json.dumps(settings))
+        fresh.replace(self.home / "agent.yaml")
+
+    def install_gpus(self, *gpus):
+        """Have agents that start from now on find these GPUs; replaces what there was."""
+        path = self.root / "nvml.json"
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps({"gpus": list(gpus)}))
+        fresh.replace(path)
+        self.variables |= {"SIMULATED_NVML": str(path), "PYTHONPATH": str(SIMULATED_NVML)}
+
+    def events(self, run):
+        """Return the states that a run went through."""
+        told = f"SELECT state FROM events WHERE run_id = '{run}' AND state IS NOT NULL ORDER BY id"
+        return [row["state"] for row in self.select(told)]
 
     def start_agent(self, fault="", *words, stdout=None):
         """Start a headless agent in a session of its own."""
@@ -207,6 +351,26 @@ class World:
                 if f"MARKS={self.marks}".encode() in environ.split(b"\0"):
                     found.append(int(entry.name))
         return found
+
+    def reboot(self, agent, run, number):
+        """Leave what the loss of power leaves: records of another boot, and no process."""
+        self.kill(agent)
+        attempt = self.attempt(run, number)
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
+        self.kill_supervisor(run, number)
+        (attempt / "exit").unlink(missing_ok=True)
+        for name in ("started", "pid"):
+            text = json.loads((attempt / name).read_text()) | {"boot_id": "an-earlier-boot"}
+            (attempt / name).write_text(json.dumps(text))
+
+    def kill_supervisor(self, run, number=1):
+        """SIGKILL the supervisor of an attempt, if it still is that process, and see it gone."""
+        record = json.loads((self.attempt(run, number) / "pid").read_text())
+        supervisor = identify(record["supervisor_pid"])
+        if supervisor is not None and supervisor.start_time == record["supervisor_start_time"]:
+            os.kill(supervisor.pid, signal.SIGKILL)
+            wait_until(lambda: not alive(supervisor), "the supervisor is gone")
 
     def close(self):
         """End what was started here and nothing else."""
