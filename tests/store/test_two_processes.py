@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from launch_tui.domain.run import ACTIVE, RunState
+from launch_tui.domain.queue import Queue, Resource
+from launch_tui.domain.run import ACTIVE, Priority, RunState
 from launch_tui.errors import Stale
-from launch_tui.store import agents, claiming, enqueuing, queues, read, write
+from launch_tui.store import agents, claiming, enqueuing, queues, read, waiting, write
 from launch_tui.store.agents import AgentLock
 from launch_tui.store.database import Database
 from launch_tui.store.read import RunQuery
@@ -31,26 +32,44 @@ def test_the_default_queue_is_made_once(home, together):
         assert [q.name for q in queues.every(db)] == ["default"]
 
 
-def test_four_processes_claim_a_thousand_runs_in_order_and_none_twice(
+def test_four_processes_claim_ten_thousand_runs_in_order_and_none_twice(
     home, db, queue, new_run, together
 ):
-    ids = [e.id for e in enqueuing.enqueue(db, [new_run() for _ in range(1000)])]
+    queues.create(
+        db, Queue(name="p", resource=Resource.LOCAL_PROCESS, max_running=10_000, prioritized=True)
+    )
+    levels = [Priority.LOW, Priority.CRITICAL, Priority.MEDIUM, Priority.HIGH, Priority.MEDIUM]
+    news = [new_run(queue="qp"[n % 2], priority=levels[n % 5]) for n in range(10_000)]
+    made = list(zip(enqueuing.enqueue(db, news), news, strict=True))
+    plain = [e.id for e, new in made if new.queue == "q"]
+    ranked = [
+        e.id for level in Priority for e, new in made if (new.queue, new.priority) == ("p", level)
+    ]
+    for line in (plain, ranked):
+        waiting.move_to_front(db, line[-1])
+        line.insert(0, line.pop())
     outputs = together(
         """
 with Database(home) as db:
+    me, last = "agent" + os.environ["NUMBER"], ""
     barrier()
-    while claimed := claiming.claim(db, "agent" + os.environ["NUMBER"], queues=None):
+    while claimed := claiming.claim(db, me, queues=None, after=last):
+        last = claimed.run.queue
         print(claimed.run.id)
 """,
         4,
     )
     taken = [output.split() for output in outputs]
-    assert sorted(i for each in taken for i in each) == sorted(ids)
     claims = db.all("SELECT run_id, actor FROM events WHERE state = 'claimed' ORDER BY id")
-    assert [row["run_id"] for row in claims] == ids
+    order = [row["run_id"] for row in claims]
+    assert len(order) == len(set(order)) == 10_000
+    queue_of = {e.id: new.queue for e, new in made}
+    assert [i for i in order if queue_of[i] == "q"] == plain
+    assert [i for i in order if queue_of[i] == "p"] == ranked
     assert {row["run_id"]: row["actor"] for row in claims} == {
         i: f"agent{number}" for number, each in enumerate(taken) for i in each
     }
+    assert all(taken)
 
 
 def test_four_processes_together_run_no_more_than_the_queue_allows(
