@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from launch_tui.sdk import Launch
     from launch_tui.store.groups import Span
 
-MOST_GROUPS = 500
+MOST_GROUPS = 200
 """Groups that are folded, the newest; the runs of older ones are shown one by one."""
 
 FILTERED_UP_TO = 20_000
@@ -91,10 +91,15 @@ class Group:
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a group; ``final`` once all of its runs have ended."""
+    """What is known of a group; ``final`` once all of its runs have ended.
+
+    ``mixed`` when other runs lie among its own, which no launch does: it is not folded then, for
+    its row would hide them.
+    """
 
     span: Span
     final: bool = False
+    mixed: bool = False
     counts: dict[RunState, int] | None = None
     head: Run | None = None
 
@@ -148,13 +153,15 @@ class Folding:
                 self._sizes.clear()
             self._signature = signature
             self._take(groups.spans(db, MOST_GROUPS))
-        if not self._order:
+        if not self._known:
+            self._order = []
             return False
         oldest = groups.oldest_live(db)
         self._oldest_live = signature[0] + 1 if oldest is None else oldest
-        for known in self._order:
+        for known in self._known.values():
             if not known.final:
                 self._judge(known)
+        self._order = [known for known in self._known.values() if not known.mixed]
         return True
 
     def folds(self, *, filtered: bool) -> bool:
@@ -192,7 +199,7 @@ class Folding:
     def group(self, group_id: str) -> Group | None:
         """Return a group as it was at the last look; None when there is none of that id."""
         known = self._known.get(group_id)
-        if known is None:
+        if known is None or known.mixed:
             return None
         head = self._head(known)
         counts = self._counts(known)
@@ -210,23 +217,23 @@ class Folding:
         self._known = {}
         for span in spans:
             known = before.get(span.id)
-            if known is not None and known.span == span:
-                self._known[span.id] = known
-            elif groups.stands_alone(self.launch.db, span):
-                self._known[span.id] = _Known(span)
-        self._order = list(self._known.values())
+            same = known is not None and known.span == span
+            self._known[span.id] = known if known is not None and same else _Known(span)
 
     def _judge(self, known: _Known) -> None:
         """Count a group that may have changed; one that is over stays as it is."""
         if known.span.last < self._oldest_live:
             known.final, known.counts = True, None
             return
-        known.counts = groups.states(self.launch.db, known.span)
-        known.final = not any(known.counts.get(state) for state in ACTIVE | WAITING)
+        self._count(known)
+        known.final = not any(self._counts(known).get(state) for state in ACTIVE | WAITING)
 
     def _counts(self, known: _Known) -> Mapping[RunState, int]:
-        if known.counts is None:
-            known.counts = groups.states(self.launch.db, known.span)
+        return self._count(known) if known.counts is None else known.counts
+
+    def _count(self, known: _Known) -> dict[RunState, int]:
+        known.counts = groups.states(self.launch.db, known.span)
+        known.mixed = sum(known.counts.values()) != known.span.size
         return known.counts
 
     def _head(self, known: _Known) -> Run | None:

@@ -72,11 +72,6 @@ def states(db: Database, span: Span) -> dict[RunState, int]:
     return {RunState(row["state"]): row["runs"] for row in rows}
 
 
-def stands_alone(db: Database, span: Span) -> bool:
-    """Say whether no other run lies among those of a group."""
-    return sum(states(db, span).values()) == span.size
-
-
 def head(db: Database, span: Span) -> Run | None:
     """Return the first run of a group; None when it was deleted just now."""
     row = db.one(f"{RUN_COLUMNS} WHERE r.seq = ?", (span.first,))
