@@ -89,6 +89,7 @@ def edit(arguments: Arguments) -> int:
     """Edit a run that waits."""
     from launch_tui.cli.editing import edit_values
     from launch_tui.cli.queues import keys_told, variables_told
+    from launch_tui.domain.begin import ALLOWED
 
     with arguments.open() as sdk:
         run = sdk.runs.get(arguments.words[0])
@@ -103,6 +104,8 @@ def edit(arguments: Arguments) -> int:
             "note": run.note,
             "tags": list(run.tags),
             "priority": str(run.priority),
+            "after": list(run.after),
+            "begin": run.not_before or "",
             "config": dict(run.config),
             "resource_args": dict(spec.resource_args),
             "template_variables": dict(spec.template_variables),
@@ -114,6 +117,8 @@ def edit(arguments: Arguments) -> int:
             apply=lambda changed: sdk.runs.edit(run.id, changed),
             told={
                 "priority": [", ".join(Priority)],
+                "after": ["RUN, RUN:ok, RUN:failed or RUN:any"],
+                "begin": [ALLOWED],
                 "resource_args": keys_told(queue, owner=False),
                 "template_variables": variables_told(queue) or ["the queue has none"],
             },

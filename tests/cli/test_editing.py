@@ -131,6 +131,25 @@ def test_the_resources_of_a_run_that_waits_are_edited(cli, job, editor, sdk):
     assert sdk.runs.get("@").priority == "high"
 
 
+def test_what_a_run_waits_for_is_edited(cli, job, editor, sdk):
+    first = cli("launch", job, "--json").json["id"]
+    second = cli("launch", job, "--after", first, "--json").json["id"]
+    editor("after: []", f"after: ['{second}:any']")
+    circle = cli("edit", first)
+    assert circle.status == 2
+    assert f"--after: {second} waits for {first} itself" in circle.err
+    assert sdk.runs.get(first).after == ()
+    editor(f"- {first}:ok", f"- {first}:failed")
+    assert cli("edit", second).out == f"{second}  after changed\n"
+    assert sdk.runs.get(second).after == (f"{first}:failed",)
+    editor("begin: ''", "begin: 2031-01-31T08:00Z")
+    assert cli("edit", first).out == f"{first}  begin changed\n"
+    assert cli("why", first, "--json").json["until"].startswith("2031-01-31T08:00")
+    editor("begin: 2031-01-31T08:00:00.000000Z", "begin: ''")
+    assert cli("edit", first).out == f"{first}  begin changed\n"
+    assert cli("why", first, "--json").json["kind"] == "no_agent"
+
+
 def test_a_one_that_becomes_true_is_a_change(cli, job, editor, sdk):
     cli("launch", job, "flag=1")
     editor("flag: 1", "flag: true")
