@@ -13,6 +13,7 @@ from launch_tui.store import agents, claiming, jobs, queues, read, waiting
 from launch_tui.store.database import APPLICATION_ID, SCHEMA_VERSION, Database
 from launch_tui.store.paths import Home
 from launch_tui.store.read import RunQuery
+from tests.store.test_order import assert_counters_are_counts
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 KEPT = sorted(FIXTURES.glob("store-v*"))
@@ -70,6 +71,7 @@ def test_a_kept_store_goes_on(kept):
     with Database(kept) as db:
         taken = claiming.take_over(db, "next")
         assert [c.run.name for c in taken] == ["running", "claimed"]
+        assert_counters_are_counts(db)
         assert claiming.claim(db, "next", queues=None).run.name == "queued"
         first = read.runs(db, RunQuery(states=(RunState.HELD,)), limit=1)[0]
         waiting.release(db, first.id)

@@ -131,8 +131,8 @@ def test_what_an_agent_had_comes_back_by_what_its_queue_is_then(db, put):
 
 @pytest.mark.parametrize("through", [None, RunState.PREEMPTED, RunState.FAILED, RunState.LOST])
 def test_a_run_that_comes_back_has_its_old_place_and_level(db, put, priorities, through):
-    ids = put(MEDIUM, CRITICAL, MEDIUM, LOW)
     front = put(LOW)[0]
+    ids = put(MEDIUM, CRITICAL, MEDIUM, LOW)
     waiting.move_to_front(db, front)
     assert taken(db, 3) == [front, ids[1], ids[0]]
     waiting.move_to_front(db, ids[3])
@@ -177,6 +177,22 @@ def test_a_run_begins_no_earlier_than_it_may_and_has_its_place_then(db, put, at)
     waiting.set_begin(db, later[0], None)
     assert waiting.wake_due(db) is None
     assert taken(db) == later
+
+
+def test_what_waits_for_a_time_and_a_run_waits_for_both(db, put, at):
+    first = put(MEDIUM)[0]
+    early, changed = put(
+        MEDIUM, MEDIUM, after=after(first, Condition.ANY), not_before=iso(EPOCH + 9)
+    )
+    taken(db)
+    waiting.set_begin(db, changed, iso(EPOCH + 20))
+    at(10)
+    waiting.wake_due(db)
+    assert taken(db) == []
+    end(db, first, RunState.FAILED)
+    assert taken(db) == [early]
+    waiting.set_begin(db, changed, iso(EPOCH + 5))
+    assert taken(db) == [changed]
 
 
 def test_what_has_ended_rings_no_bell(db, put, at):
@@ -248,6 +264,15 @@ def test_a_dependant_that_is_held_or_late_stays_so_when_the_other_has_ended(db, 
     assert taken(db) == [late]
 
 
+def test_an_end_does_nothing_to_a_dependant_that_was_stopped_before(db, put):
+    first = put(MEDIUM)[0]
+    second = put(MEDIUM, after=after(first))[0]
+    write.request_stop(db, second, StopMode.NOW)
+    taken(db)
+    end(db, first, RunState.FAILED)
+    assert read.run(db, second).cause == "cancelled before it started"
+
+
 def test_a_retry_tells_no_dependant(db, put):
     first = put(MEDIUM)[0]
     second = put(MEDIUM, after=after(first))[0]
@@ -272,6 +297,15 @@ def test_waiting_for_oneself_for_nothing_or_for_what_is_over_is_refused(db, put)
     assert put(MEDIUM, after=after(ids[0], Condition.ANY)) == taken(db)
 
 
+def test_what_a_run_waits_for_can_be_replaced(db, put):
+    one, two, third = put(MEDIUM, MEDIUM, MEDIUM)
+    waiting.set_dependencies(db, third, after(one) + after(two))
+    taken(db)
+    waiting.set_dependencies(db, third, after(two, Condition.ANY))
+    end(db, two, RunState.FAILED)
+    assert taken(db) == [third]
+
+
 def test_a_run_may_wait_for_one_that_was_stopped_while_it_waited_for_it(db, put):
     one, two = put(MEDIUM, MEDIUM)
     waiting.set_dependencies(db, two, after(one))
@@ -287,6 +321,67 @@ def test_the_first_in_line_keeps_its_queue_waiting_and_says_what_for(db, put):
     assert read.run(db, needs).blocked == "GPU: none is free"
     assert taken(db, admit=lambda resource, spec: ("GPU-1",)) == [needs, plain]
     assert (read.run(db, needs).gpus, read.run(db, needs).blocked) == (("GPU-1",), "")
+
+
+_POINTED = ("(rowid=?)", "(id=?)", "runs_due", "runs_at_front", "runs_stopping")
+
+
+def plans(db, act):
+    """Return how SQLite finds its rows, for each statement that ``act`` executes."""
+    statements = []
+    db._connection.set_trace_callback(statements.append)
+    try:
+        act()
+    finally:
+        db._connection.set_trace_callback(None)
+    wanted = {s for s in statements if s.split()[0] in ("SELECT", "UPDATE", "INSERT", "DELETE")}
+    assert wanted
+    return [row["detail"] for s in wanted for row in db.all(f"EXPLAIN QUERY PLAN {s}")]
+
+
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_nothing_that_is_done_often_walks_over_what_waits(db, put, new_run, at, prioritized):
+    queues.update(db, "q", prioritized=prioritized)
+    first, second, third = put(MEDIUM, LOW, HIGH)
+    new = new_run(after=after(first, Condition.ANY), not_before=iso(EPOCH + 9))
+    at(10)
+    acts = {
+        "enqueue": lambda: enqueuing.enqueue(db, [new, new_run(priority=HIGH)]),
+        "front": lambda: waiting.move_to_front(db, first),
+        "hold": lambda: waiting.hold(db, second),
+        "release": lambda: waiting.release(db, second),
+        "begin": lambda: waiting.set_begin(db, second, iso(EPOCH + 11)),
+        "after": lambda: waiting.set_dependencies(db, second, after(first, Condition.ANY)),
+        "wake": lambda: waiting.wake_due(db),
+        "claim": lambda: claiming.claim(db, AGENT, queues=None),
+        "give back": lambda: back(db, first),
+        "again": lambda: claiming.claim(db, AGENT, queues=None),
+        "settle": lambda: end(db, first, RunState.FAILED),
+        "stops": lambda: read.stop_requests(db),
+        "queues": lambda: queues.every(db),
+    }
+    for name, act in acts.items():
+        walks = [line for line in plans(db, act) if not _points(line)]
+        # The head of the line is one step along its index.
+        assert not [w for w in walks if name not in ("claim", "again") or w != _HEAD_PLAN], name
+    assert plans(db, lambda: claiming.claim(db, AGENT, queues=None)).count(_HEAD_PLAN) == 1
+    for count in (
+        lambda: read.ahead(db, third),
+        lambda: read.standing(db, [second, third]),
+        lambda: queues.waiting_since(db),
+    ):
+        walks = [line for line in plans(db, count) if not _points(line)]
+        assert walks
+        assert all(" INDEX runs_eligible " in line for line in walks)
+
+
+_HEAD_PLAN = "SEARCH runs USING INDEX runs_eligible (queue_id=?)"
+
+
+def _points(line):
+    """Say whether a step of a plan reads some few rows, or none of the runs at all."""
+    of_runs = any(f" {name} USING" in line or line == f"SCAN {name}" for name in ("runs", "r"))
+    return "TEMP B-TREE" not in line and (not of_runs or any(p in line for p in _POINTED))
 
 
 _NUMBER = st.integers(0, 30)
