@@ -9,16 +9,17 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.errors import LaunchError
+from launch_tui.errors import LaunchError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from launch_tui.domain.config_keys import Key
+    from launch_tui.domain.queue import Queue
     from launch_tui.domain.run import Run
+    from launch_tui.domain.spec import RunSpec
     from launch_tui.tui.app import LaunchApp
     from launch_tui.tui.form_fields import Field
-
-FIELDS = ("name", "project", "config", "tags", "note")
 
 
 def editor() -> list[str]:
@@ -100,37 +101,78 @@ def write_yaml(values: Mapping[str, Any]) -> str:
     return str(dumped) if values else ""
 
 
-def run_document(run: Run) -> str:
-    """Return what of a waiting run can be changed, as YAML."""
-    import yaml
-
-    values = {field: getattr(run, field) for field in FIELDS}
-    values["tags"] = list(run.tags)
-    values["config"] = dict(run.config)
-    head = f"# Run {run.id} of {run.job} waits in {run.queue}. Save and close to change it.\n"
-    return head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+def key_lines(keys: Sequence[Key]) -> tuple[str, ...]:
+    """Return the keys of a resource configuration with what they take, a line each."""
+    width = max((len(key.name) for key in keys), default=0)
+    return tuple(f"  {key.name:<{width}}  {key.allowed}: {key.help}" for key in keys)
 
 
-def read_document(text: str) -> Mapping[str, Any]:
+def variable_lines(variables: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a queue's template variables with what they take, a line each."""
+    from launch_tui.domain.template import allowed
+
+    return tuple(f"  {name}: {allowed(declaration)}" for name, declaration in variables.items())
+
+
+def run_document(run: Run, spec: RunSpec, queue: Queue) -> str:
+    """Return what of a waiting run can be changed, as YAML with what may stand there."""
+    from launch_tui.domain.run import Priority
+    from launch_tui.sdk.queues import launch_keys
+
+    keys = launch_keys(queue.resource)
+    told = {
+        "priority": (", ".join(Priority),),
+        "after": ("runs to wait for: RUN, RUN:ok, RUN:failed or RUN:any",),
+        "begin": ("the earliest start: +2h, 22:30 or an ISO time",),
+        "resource_args": (f"keys of {queue.resource}, over those of the queue:", *key_lines(keys)),
+        "template_variables": variable_lines(queue.template_variables),
+    }
+    parts = [f"# Run {run.id} of {run.job} waits in {run.queue}. Save and close to change it.\n"]
+    for name, value in _editable(run, spec, queue).items():
+        parts += [f"# {line}\n" for line in told.get(name, ())]
+        parts.append(write_yaml({name: value}))
+    return "".join(parts)
+
+
+def read_changes(text: str, document: str) -> dict[str, Any]:
     """Return the changes that an edited document asks for.
 
-    Raises:
-        LaunchError: When it is no YAML, or not of that shape.
-    """
-    import yaml
+    Args:
+        text: The document as the person saved it.
+        document: As ``run_document`` gave it.
 
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise LaunchError(f"not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict) or not set(values) <= set(FIELDS):
-        raise LaunchError("not the document of a run", next_step=f"keep {', '.join(FIELDS)}")
-    if not isinstance(values.get("config", {}), dict):
-        raise LaunchError("config: is not a mapping")
-    if not isinstance(values.get("tags", []), list):
-        raise LaunchError("tags: is not a list")
-    return {
-        **{key: str(values[key] or "") for key in ("name", "project", "note") if key in values},
-        **({"config": values["config"]} if "config" in values else {}),
-        **({"tags": [str(tag) for tag in values["tags"]]} if "tags" in values else {}),
+    Raises:
+        UsageError: When it cannot be read, or a value is of another kind than it was.
+    """
+    from launch_tui.domain.document import read_document
+
+    before, after = read_document(document, "YAML"), read_document(f"{text}\n", "YAML")
+    for name, value in after.items():
+        if name not in before:
+            raise UsageError(name, "cannot be edited", allowed=", ".join(before))
+        # What is left of a key when all that stood under it was taken out.
+        after[name] = type(before[name])() if value is None else value
+        if type(after[name]) is not type(before[name]):
+            kinds: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
+            raise UsageError(name, "is of another kind", allowed=kinds[type(before[name])])
+        if isinstance(value, list) and not all(isinstance(word, str) for word in value):
+            raise UsageError(name, "is no list of texts", allowed="words, in quotes if numbers")
+    return {name: value for name, value in after.items() if value != before[name]}
+
+
+def _editable(run: Run, spec: RunSpec, queue: Queue) -> dict[str, Any]:
+    values = {
+        "name": run.name,
+        "project": run.project,
+        "config": dict(run.config),
+        "tags": list(run.tags),
+        "note": run.note,
+        "after": list(run.after),
+        "begin": run.not_before or "",
+        "resource_args": dict(spec.resource_args),
     }
+    if queue.prioritized:
+        values["priority"] = str(run.priority)
+    if queue.template_variables:
+        values["template_variables"] = dict(spec.template_variables)
+    return values

@@ -17,11 +17,11 @@ from launch_tui.domain.words import merge, parse_value
 from launch_tui.errors import UsageError
 from launch_tui.sdk.queues import launch_keys
 from launch_tui.sdk.resources import own_resources
-from launch_tui.tui.editing import write_yaml
+from launch_tui.tui.editing import key_lines, write_yaml
 from launch_tui.tui.form_fields import Field, Kind, hint_of, read_field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from launch_tui.domain.config_keys import Key
     from launch_tui.domain.queue import Queue
@@ -91,12 +91,6 @@ def key_of_error(named: str) -> str:
         return f"{RESOURCE}{rest}" if rest in SHORT else ARGS
     short = flag.removeprefix("--").replace("-", "_")
     return f"{RESOURCE}{short}" if flag.startswith("--") and short in SHORT else ""
-
-
-def key_lines(keys: Sequence[Key]) -> tuple[str, ...]:
-    """Return the keys of a resource configuration with what they take, a line each."""
-    width = max((len(key.name) for key in keys), default=0)
-    return tuple(f"  {key.name:<{width}}  {key.allowed}: {key.help}" for key in keys)
 
 
 def variable_told(declaration: Mapping[str, Any]) -> str:

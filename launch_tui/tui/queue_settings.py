@@ -12,8 +12,7 @@ from launch_tui.domain.config_keys import shown_value
 from launch_tui.domain.queue import OnReboot, check_max_running, check_on_reboot
 from launch_tui.errors import UsageError
 from launch_tui.sdk.queues import TRACKING, check_tracking, checked_config, launch_keys
-from launch_tui.tui.editing import write_yaml
-from launch_tui.tui.queue_fields import key_lines
+from launch_tui.tui.editing import key_lines, write_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -294,7 +294,7 @@ def queue_content(queue: Queue, agent: AgentStatus | None) -> list[Content]:
         fact("tracking", queue.tracking),
     ]
     lines.append(
-        fact("order", "by priority, then as enqueued" if queue.prioritized else "as enqueued")
+        fact("order", "by priority" if queue.prioritized else "as enqueued")
     )
     if queue.config or queue.template_variables:
         lines += _configuration(queue)

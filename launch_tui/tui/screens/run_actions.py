@@ -112,7 +112,7 @@ class RunActions(LaunchScreen):
 
     def action_run_edit(self) -> None:
         """Edit a waiting run in the person's editor."""
-        from launch_tui.tui.editing import edit_text, read_document, run_document
+        from launch_tui.tui.editing import edit_text, read_changes, run_document
 
         app = ui(self)
         if self.chosen_groups():
@@ -120,8 +120,10 @@ class RunActions(LaunchScreen):
             return
         for run in self._chosen(WAITING, "does not wait: rerun it with changes (r)").runs[:1]:
             try:
-                edited = edit_text(app, run_document(run))
-                changes = read_document(edited) if edited is not None else None
+                spec, queue = app.launch.runs.spec(run.id), app.launch.queues.get(run.queue)
+                document = run_document(run, spec, queue)
+                edited = edit_text(app, document)
+                changes = read_changes(edited, document) if edited is not None else None
             except LaunchError as error:
                 app.tell_error(error)
                 return
