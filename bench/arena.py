@@ -31,6 +31,8 @@ from typing import TYPE_CHECKING
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
+from launch_tui.domain.dependency import Condition, is_met  # noqa: E402
+from launch_tui.domain.failure import retry_matches  # noqa: E402
 from launch_tui.domain.run import ENDED, TRANSITIONS, RunState  # noqa: E402
 from launch_tui.domain.spec import load_spec  # noqa: E402
 from launch_tui.sdk import Launch  # noqa: E402
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 
 FOLDERS = 4
 """Folders of code, each with an environment of its own to build."""
+GPUS = ("GPU-a", "GPU-b", "GPU-c")
+"""What the simulated NVML says that the machine has."""
+GPU_BYTES = 24 * 1024**3
 KILLED_CODE = 128 + signal.SIGKILL
 LOST = "supervisor killed"
 
@@ -53,8 +58,12 @@ began = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 import encoding
 run, attempt = os.environ["LAUNCH_TUI_RUN_ID"], os.environ["LAUNCH_TUI_ATTEMPT"]
 plan = json.loads(os.environ["PLAN"])
-marks = open(os.path.join(os.environ["MARKS"], run), "a", buffering=1)
-print(json.dumps({"attempt": attempt, "pid": os.getpid(), "began": began}), file=marks)
+marks = open(os.path.join(os.environ["MARKS"], run), "a+", buffering=1)
+marks.seek(0)
+starts = 1 + sum("began" in line for line in marks)
+code = plan["codes"][min(starts, len(plan["codes"])) - 1]
+gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "") if plan["gpus"] else ""
+print(json.dumps({"attempt": attempt, "gpus": gpus, "began": began}), file=marks)
 file, written = None, bytearray(encoding.MAGIC)
 
 def tell(record):
@@ -74,23 +83,35 @@ for number in range(plan["lines"]):
         tell(encoding.history(number, {"loss": 1 / (number + 1)}))
     time.sleep(plan["pause"])
 if file:
-    tell(encoding.exit_record(plan["code"]))
+    tell(encoding.exit_record(code))
 ended = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-print(json.dumps({"attempt": attempt, "ended": ended, "code": plan["code"]}), file=marks)
-os._exit(plan["code"])
+print(json.dumps({"attempt": attempt, "ended": ended, "code": code}), file=marks)
+os._exit(code)
 """
 
 CALLER = """\
 import json, os, sys
+from launch_tui.errors import UsageError
 from launch_tui.sdk import Launch, LaunchRequest
 from launch_tui.sdk.jobs import JobRequest
+ids = []
 with Launch() as launch:
     for request in json.load(open(sys.argv[1])):
+        behind = [(back, how) for back, how in request.pop("behind", ()) if back <= len(ids)]
+        request["after"] = tuple(f"{ids[-back]}:{how}" for back, how in behind)
         if place := request.pop("place", None):
             words = ("python", "job.py")
             made = launch.jobs.create(JobRequest(place=place, entry_point=words))
             request["job"] = f"{made.job.name}:{made.job.version}"
-        print(launch.launch(LaunchRequest(**request)).id, flush=True)
+        try:
+            made = launch.launch_many([LaunchRequest(**request)])
+        except UsageError:
+            # What it was to wait for has ended otherwise already.
+            if not behind:
+                raise
+            continue
+        ids += [each.id for each in made]
+        print("\\n".join(each.id for each in made), flush=True)
 """
 
 
@@ -101,10 +122,11 @@ def boot_time():
 
 @dataclass
 class Limit:
-    """A queue and how many of its runs may run at once."""
+    """A queue, how many of its runs may run at once, and whether they have priorities."""
 
     queue: str
     at_once: int
+    prioritized: bool = False
 
 
 @dataclass
@@ -118,8 +140,8 @@ class Arena:
     agents: list[subprocess.Popen[bytes]] = field(default_factory=list)
     callers: list[tuple[subprocess.Popen[bytes], Path]] = field(default_factory=list)
     kills: Counter[str] = field(default_factory=Counter)
-    jobs_killed: dict[str, int] = field(default_factory=dict)
-    supervisors_killed: set[str] = field(default_factory=set)
+    jobs_killed: dict[tuple[str, str], int] = field(default_factory=dict)
+    supervisors_killed: set[tuple[str, str]] = field(default_factory=set)
     checked: set[str] = field(default_factory=set)
     counted: Counter[str] = field(default_factory=Counter)
     screens: set[int] = field(default_factory=set)
@@ -139,22 +161,43 @@ class Arena:
         with Launch(self.home) as launch:
             for limit in self.limits:
                 launch.queues.create(
-                    limit.queue, "local-process", max_running=limit.at_once, tracking="optional"
+                    limit.queue,
+                    "local-process",
+                    max_running=limit.at_once,
+                    tracking="optional",
+                    prioritized=limit.prioritized,
                 )
+        gpus = [{"uuid": uuid, "memory_total": GPU_BYTES} for uuid in GPUS]
+        (self.root / "nvml.json").write_text(json.dumps({"gpus": gpus}))
 
     def environment(self):
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("LAUNCH_TUI_", "WANDB_"))}
-        return kept | {"LAUNCH_TUI_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
+        return kept | {
+            "LAUNCH_TUI_HOME": str(self.home),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests/simulated_nvml'}",
+            "SIMULATED_NVML": str(self.root / "nvml.json"),
+        }
 
     # -- what is asked for
 
-    def plan(self, *, code=0, tracked=True, lines=20, pause=0.005):
-        return {"code": code, "tracked": tracked, "lines": lines, "pause": pause}
+    def plan(self, *, codes=(0,), tracked=True, lines=20, pause=0.005, gpus=0, group=1):
+        """How the starts of a job end, the last code for all that follow, and what it does."""
+        return {"codes": list(codes), "tracked": tracked, "lines": lines, "pause": pause,
+                "gpus": gpus, "group": group}  # fmt: skip
 
-    def request(self, queue, plan, *, folder=None):
-        """What a caller launches: a snapshot to build of ``folder``, or in place without one."""
+    def request(self, queue, plan, *, folder=None, **wanted):
+        """What a caller launches: a snapshot to build of ``folder``, or in place without one.
+
+        ``wanted`` is what else ``LaunchRequest`` has; ``behind`` names runs that the same caller
+        has launched before, by how far back, and the condition.
+        """
         setenv = {"MARKS": str(self.marks), "PLAN": json.dumps(plan)}
-        wanted = {"queue": queue, "setenv": setenv}
+        wanted = {"queue": queue, "setenv": setenv, **wanted}
+        if plan["gpus"]:
+            wanted["resource_args"] = {"gpus": plan["gpus"]}
+        if plan["group"] > 1:
+            wanted["params"] = {"seed": list(range(plan["group"]))}
         if folder is not None:
             return wanted | {"place": str(folder)}
         command = [sys.executable, "-S", "job.py"]
@@ -267,24 +310,26 @@ class Arena:
     def kill_supervisor(self):
         for run, directory in self._attempts():
             token = records.read_token(directory)
-            if token is None or token.supervisor is None or run in self.supervisors_killed:
+            attempt = (run, directory.name)
+            if token is None or token.supervisor is None or attempt in self.supervisors_killed:
                 continue
             # Noted first: it may write its last word while it is being killed.
-            self.supervisors_killed.add(run)
+            self.supervisors_killed.add(attempt)
             if send(token.supervisor, signal.SIGKILL):
                 return True
-            self.supervisors_killed.discard(run)
+            self.supervisors_killed.discard(attempt)
         return False
 
     def kill_job(self):
         for run, directory in self._attempts():
             started = records.read_started(directory)
-            if started is None or run in self.jobs_killed:
+            attempt = (run, directory.name)
+            if started is None or attempt in self.jobs_killed:
                 continue
             # Taken before, so that nothing can begin in its place while it still counts here.
             moment = boot_time()
             if send(started.job, signal.SIGKILL):
-                self.jobs_killed[run] = moment
+                self.jobs_killed[attempt] = moment
                 return True
         return False
 
@@ -365,6 +410,9 @@ class Arena:
             found += [f"{run}: {what}" for what in self._wrong(rows[run])]
             self.checked.add(run)
         found += self._limits_broken(rows)
+        found += self._gpus_given_twice(rows)
+        found += self._dependencies_broken(rows)
+        found += self._groups_broken(rows)
         found += self._out_of_order(rows)
         found += self._store_broken(rows)
         if left := self.processes():
@@ -375,67 +423,103 @@ class Arena:
 
     def _wrong(self, row):
         """What of one run is not the truth."""
-        run, marks = row["id"], self.marks_of(row["id"])
-        began = [mark for mark in marks if "began" in mark]
-        ended = [mark for mark in marks if "ended" in mark]
+        run, starts = row["id"], self._starts(row["id"])
         spec = load_spec(row["spec"])
         plan = json.loads(spec.setenv["PLAN"])
         self.counted[row["state"]] += 1
-        if len(began) > 1:
-            yield f"started {len(began)} times"
+        self.counted["attempts tried again"] += row["retried"]
         if row["started_at"] and row["ended_at"] < row["started_at"]:
             yield "ended before it started"
         yield from self._wrong_events(run)
-        if not began:
+        yield from self._wrong_attempts(row, spec, starts)
+        last = starts[-1] if starts else None
+        if last is None or last["attempt"] != str(row["attempt"]):
             yield from self._wrong_unstarted(row)
             return
-        if began[0]["attempt"] != str(row["attempt"]):
-            yield f"attempt {began[0]['attempt']} ran and the store says {row['attempt']}"
-        yield from self._wrong_outcome(row, plan, ended)
-        yield from self._wrong_output(row, plan, bool(ended))
+        yield from self._wrong_outcome(row, plan, last)
+        yield from self._wrong_output(row, plan, starts)
+
+    def _starts(self, run):
+        """Each start of a job, as it wrote it down, and how that ended if it came so far."""
+        starts = {}
+        for mark in self.marks_of(run):
+            starts.setdefault(mark["attempt"], []).append(mark)
+        # Two beginnings of one attempt stay two starts.
+        return [
+            begin | (marks[-1] if "ended" in marks[-1] else {})
+            for marks in starts.values()
+            for begin in marks
+            if "began" in begin
+        ]
+
+    def _wrong_attempts(self, row, spec, starts):
+        """Whether it was tried once too often, too seldom, or without a reason."""
+        attempts = [int(start["attempt"]) for start in starts]
+        if attempts != sorted(set(attempts)):
+            yield f"started as the attempts {attempts}"
+        if len(starts) > row["retried"] + 1 or row["retried"] > spec.retries:
+            yield f"started {len(starts)} times, {row['retried']} of {spec.retries} retries"
+        state, failure = RunState(row["state"]), row["failure"] or None
+        if row["retried"] < spec.retries and retry_matches(spec.retry_on, state, failure):
+            yield f"is {state} ({failure}) after {row['retried']} of {spec.retries} retries"
+        gpus = json.loads(spec.setenv["PLAN"])["gpus"]
+        for start in starts:
+            killed = self._was_killed(row["id"], start["attempt"])
+            if start is not starts[-1] and not start.get("code") and not killed:
+                yield f"its attempt {start['attempt']} ended well and was not the last"
+            if start["gpus"].count("GPU") != gpus:
+                yield f"its attempt {start['attempt']} was given {start['gpus'] or 'no GPU'}"
+
+    def _was_killed(self, run, attempt):
+        return (run, attempt) in self.jobs_killed or (run, attempt) in self.supervisors_killed
 
     def _wrong_unstarted(self, row):
+        """Why its last attempt never came to the job's first line."""
         outcome = (row["state"], row["cause"])
-        if row["id"] in self.jobs_killed and row["state"] in ("failed", "lost"):
+        attempt = (row["id"], str(row["attempt"]))
+        if row["state"] == "stopped" and row["failure"] == "dependency":
+            self.counted["ended for want of another"] += 1
             return
-        if row["id"] in self.supervisors_killed and outcome == ("lost", LOST):
+        if attempt in self.jobs_killed and row["state"] in ("failed", "lost"):
+            return
+        if attempt in self.supervisors_killed and outcome == ("lost", LOST):
             return
         if row["state"] == "failed" and row["phase"] == "build" and self.kills["build"]:
             self.counted["failed by a killed build"] += 1
             return
         yield f"never ran, and is {outcome}"
 
-    def _wrong_outcome(self, row, plan, ended):
-        run, told = row["id"], (row["state"], row["exit_code"])
-        right = (
-            {("finished", 0) if plan["code"] == 0 else ("failed", plan["code"])} if ended else set()
-        )
-        if run in self.jobs_killed:
+    def _wrong_outcome(self, row, plan, last):
+        attempt, told = (row["id"], last["attempt"]), (row["state"], row["exit_code"])
+        right = {outcome_of(last["code"])} if "ended" in last else set()
+        if attempt in self.jobs_killed:
             right.add(("failed", KILLED_CODE))
-        if run in self.supervisors_killed:
+        if attempt in self.supervisors_killed:
             if row["state"] == "lost" and row["cause"] == LOST:
                 self.counted["settled as lost"] += 1
                 right.add(told)
             elif "exit record" in (row["cause"] or ""):
                 self.counted["settled by wandb's record"] += 1
                 # The record is the job's own word, written before its last mark.
-                right.add(("finished" if plan["code"] == 0 else "failed", plan["code"]))
+                right |= {outcome_of(code) for code in plan["codes"]}
         if told not in right:
             yield f"is {told} ({row['cause']}), and the truth is {right or 'that it vanished'}"
 
-    def _wrong_output(self, row, plan, whole):
-        run = row["id"]
+    def _wrong_output(self, row, plan, starts):
+        run, whole = row["id"], "ended" in starts[-1]
         log = (self.home / "runs" / run / str(row["attempt"]) / "output.log").read_bytes()
         everything = b"".join(b"%s line %d\n" % (run.encode(), n) for n in range(plan["lines"]))
         if log != everything if whole else not everything.startswith(log):
             yield f"its log has {len(log)} bytes of {len(everything)}"
         if not plan["tracked"]:
             return
-        steps = self._steps(run)
-        if whole and steps != list(range(plan["lines"])):
-            yield f"its metrics have {len(steps)} of {plan['lines']} rows"
-        if steps != list(range(len(steps))):
-            yield f"its metrics are {steps}"
+        # Each attempt's rows come behind those of the one before it.
+        steps, full = self._steps(run), list(range(plan["lines"]))
+        parts = [list(range(length)) for length in lengths_from_zero(steps)]
+        if steps != [step for part in parts for step in part] or len(parts) > len(starts):
+            yield f"its metrics are {steps} after {len(starts)} starts"
+        if sum(part == full for part in parts) < sum("ended" in start for start in starts):
+            yield f"its metrics have {[len(part) for part in parts]} rows of {len(full)}"
 
     def _steps(self, run):
         path = self.home / "runs" / run / "metrics.db"
@@ -458,37 +542,83 @@ class Arena:
                 yield f"went from {before} to {after}"
 
     def _spans(self, rows):
-        """When each job ran, as it and whoever killed it wrote down: queue, from, to."""
+        """When each job ran, as it and whoever killed it wrote down: queue, GPUs, from, to."""
         for run, row in rows.items():
-            marks = self.marks_of(run)
-            if marks:
-                until = [m["ended"] for m in marks if "ended" in m] or [
-                    self.jobs_killed.get(run, 0)
-                ]
-                yield row["queue_id"], marks[0]["began"], until[0]
+            for start in self._starts(run):
+                killed = self.jobs_killed.get((run, start["attempt"]), 0)
+                yield row["queue_id"], start["gpus"], start["began"], start.get("ended", killed)
+
+    def _gpus_given_twice(self, rows):
+        spans = list(self._spans(rows))
+        for uuid in GPUS:
+            most = most_at_once([(a, b) for _, gpus, a, b in spans if uuid in gpus])
+            if most > 1:
+                yield f"{most} jobs at once had {uuid}"
+
+    def _dependencies_broken(self, rows):
+        """Each one that waited has run after what it waited for, or ended for want of it."""
+        with self._reading() as db:
+            links = [tuple(link) for link in db.execute(
+                "SELECT run_id, on_run, condition FROM dependencies")]  # fmt: skip
+        waited = {}
+        for run, on, how in links:
+            state = RunState(rows[on]["state"])
+            waited.setdefault(run, []).append((on, is_met(Condition(how), state)))
+        for run, on in waited.items():
+            began = [start["began"] for start in self._starts(run)]
+            wanting = rows[run]["failure"] == "dependency"
+            if wanting is all(met for _, met in on) or (wanting and began):
+                yield f"{run} is {rows[run]['state']}, and what it waited for came: {on}"
+            ends = [start["ended"] for other, _ in on for start in self._starts(other)
+                    if "ended" in start]  # fmt: skip
+            if began and ends and min(began) < max(ends):
+                yield f"{run} began before what it waited for had ended"
+        self.counted["waited for others"] = len(waited)
+
+    def _groups_broken(self, rows):
+        """A group is enqueued as one."""
+        groups = Counter(row["group_id"] for row in rows.values() if row["group_id"])
+        for row in rows.values():
+            wanted = json.loads(load_spec(row["spec"]).setenv["PLAN"])["group"]
+            there = groups[row["group_id"]] if row["group_id"] else 1
+            if there != wanted:
+                yield f"{row['id']} is one of a group of {there} that should be {wanted}"
+        self.counted["groups"] = len(groups)
 
     def _limits_broken(self, rows):
         spans = list(self._spans(rows))
         allowed = {number: limit.at_once for number, limit in enumerate(self.limits, 1)}
         for queue, at_once in allowed.items():
-            most = most_at_once([(a, b) for q, a, b in spans if q == queue])
+            most = most_at_once([(a, b) for q, _, a, b in spans if q == queue])
             if most > at_once:
                 yield f"{most} runs of queue {queue} at once, {at_once} allowed"
-        most = most_at_once([(a, b) for _, a, b in spans])
+        most = most_at_once([(a, b) for _, _, a, b in spans])
         if self.max_jobs and most > self.max_jobs:
             yield f"{most} runs at once, {self.max_jobs} allowed"
 
     def _out_of_order(self, rows):
-        for number, limit in enumerate(self.limits, 1):
-            if limit.at_once > 1:
+        """Go through the history as it was committed: each claim took the first in line.
+
+        What waits for other runs, or for its back-off, may be passed by.
+        """
+        with self._reading() as db:
+            history = [tuple(event) for event in db.execute(
+                "SELECT run_id, state FROM events WHERE state IN ('queued', 'claimed', 'stopped')"
+                " ORDER BY id")]  # fmt: skip
+            passed_by = {row[0] for row in db.execute("SELECT run_id FROM dependencies")}
+        passed_by |= {run for run, row in rows.items() if load_spec(row["spec"]).backoff}
+        waiting = {}
+        for run, state in history:
+            row = rows[run]
+            line = waiting.setdefault(row["queue_id"], {})
+            if state == "queued":
+                line[run] = (row["rank"], row["place"])
                 continue
-            order = [
-                (marks[0]["began"], run)
-                for run, row in rows.items()
-                if row["queue_id"] == number and (marks := self.marks_of(run))
-            ]
-            if order != sorted(order):
-                yield f"queue {limit.queue} was not first in, first out"
+            before = [other for other, rank in line.items()
+                      if rank < line[run] and other not in passed_by]  # fmt: skip
+            if before and state == "claimed":
+                yield f"{run} was claimed before {before[0]}, which stood before it"
+            del line[run]
 
     def _store_broken(self, rows):
         with self._reading() as db:
@@ -525,6 +655,17 @@ VICTIMS = {
     "fork server": Arena.kill_fork_server,
 }
 """What may be killed -> who does it; each says whether there was one."""
+
+
+def outcome_of(code):
+    """The state and the exit code of a job that ended so."""
+    return ("failed", code) if code else ("finished", 0)
+
+
+def lengths_from_zero(steps):
+    """How long each part of a list is that begins with 0."""
+    begins = [place for place, step in enumerate(steps) if step == 0]
+    return [after - begin for begin, after in itertools.pairwise([*begins, len(steps)])]
 
 
 def most_at_once(spans):

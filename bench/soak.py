@@ -33,7 +33,17 @@ from arena import Arena, Limit, command_line, environment_of, pids
 from launch_tui.sdk import Launch, LaunchRequest
 
 MINUTES = 10.0
-LIMITS = (Limit("one", 1), Limit("two", 2), Limit("three", 3))
+LIMITS = (
+    Limit("one", 1),
+    Limit("two", 2),
+    Limit("three", 3),
+    Limit("ranked", 1, prioritized=True),
+    Limit("gpus", 4),
+)
+PRIORITIES = ("critical", "high", "medium", "low")
+CODES = ((0,), (0,), (0,), (1,), (3,), (3, 0), (3, 4, 0))
+"""How the starts of a job end, the last code for all that follow."""
+CONDITIONS = ("ok", "ok", "failed", "any")
 MAX_JOBS = 5
 RUNS_A_ROUND = 30
 WEIGHTS = {"agent": 34, "caller": 12, "supervisor": 15, "job": 12, "build": 15, "fork server": 12}
@@ -87,7 +97,7 @@ def one_round(field, chance):
         requests = [random_request(field, chance) for _ in range(chance.randint(1, 8))]
         left -= len(requests)
         field.call(requests)
-    in_place = [random_request(field, chance, build=False) for _ in range(2)]
+    in_place = [random_request(field, chance, plain=True) for _ in range(2)]
     for request in in_place:
         field.call_by_command(request)
     for _ in range(chance.randint(8, 25)):
@@ -105,23 +115,44 @@ def one_round(field, chance):
     return field.settle() + list(field.violations())
 
 
-def random_request(field, chance, *, build=True):
+def random_request(field, chance, *, plain=False):
+    """What a caller may launch; ``plain`` is what ``call_by_command`` has words for."""
+    queue = chance.choice(LIMITS).queue
     plan = field.plan(
-        code=chance.choice((0, 0, 0, 1, 3)),
+        codes=chance.choice(CODES),
         tracked=chance.random() < 0.6,
         lines=chance.randint(1, 40),
         pause=chance.choice((0.0, 0.005, 0.02)),
+        gpus=chance.choice((1, 1, 2)) if queue == "gpus" and not plain else 0,
+        group=chance.choice((2, 3)) if not plain and chance.random() < 0.08 else 1,
     )
-    if build and chance.random() < 0.25:
+    if plain:
+        return field.request(queue, plan)
+    if chance.random() < 0.25:
         return build_request(field, chance)
-    return field.request(chance.choice(LIMITS).queue, plan)
+    return field.request(queue, plan, **random_wishes(chance, queue))
+
+
+def random_wishes(chance, queue):
+    """What a launch may ask for beside its job: retries, a priority, runs to wait for."""
+    wishes = {}
+    if queue == "ranked":
+        wishes["priority"] = chance.choice(PRIORITIES)
+    if chance.random() < 0.35:
+        wishes["retries"] = chance.randint(1, 3)
+        wishes["retry_on"] = chance.choice((("failed",), ("failed", "lost"), ("lost",)))
+        wishes["backoff"] = chance.choice((0.0, 0.0, 0.2))
+    if chance.random() < 0.3:
+        back = chance.sample((1, 2, 3), chance.randint(1, 2))
+        wishes["behind"] = [(each, chance.choice(CONDITIONS)) for each in back]
+    return wishes
 
 
 def build_request(field, chance):
     """A snapshot that needs an environment like no other, so that there is something to build."""
     folder = chance.choice(field.folders)
     (folder / "requirements.txt").write_text(f"# nothing {chance.random()}\n")
-    return field.request(chance.choice(LIMITS).queue, field.plan(), folder=folder)
+    return field.request(chance.choice(LIMITS[:3]).queue, field.plan(), folder=folder)
 
 
 @contextlib.contextmanager
@@ -223,7 +254,7 @@ def supervisors(chance, kills=50):
     with arena("supervisors", chance, LIMITS) as field:
         field.start_agent()
         while field.kills["supervisor"] < kills:
-            plans = [field.plan(code=chance.choice((0, 0, 3)), tracked=chance.random() < 0.6,
+            plans = [field.plan(codes=chance.choice(CODES), tracked=chance.random() < 0.6,
                                 lines=chance.randint(1, 40)) for _ in range(6)]  # fmt: skip
             field.call([field.request(chance.choice(LIMITS).queue, plan) for plan in plans])
             field.wait_for_callers()

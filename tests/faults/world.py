@@ -258,7 +258,8 @@ class World:
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps({"gpus": list(gpus)}))
         fresh.replace(path)
-        self.variables |= {"SIMULATED_NVML": str(path), "PYTHONPATH": str(SIMULATED_NVML)}
+        paths = [str(SIMULATED_NVML), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self.variables |= {"SIMULATED_NVML": str(path), "PYTHONPATH": os.pathsep.join(paths)}
 
     def events(self, run):
         """Return the states that a run went through."""
