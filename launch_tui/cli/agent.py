@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from launch_tui.agent.report import AgentEvent
     from launch_tui.cli.parsing import Arguments
+    from launch_tui.sdk.devices import Devices
     from launch_tui.store.agents import AgentStatus
 
 _STYLES = {"finished": "green", "failed": "red", "lost": "red", "stopped": "yellow"}
@@ -47,15 +48,21 @@ def run(arguments: Arguments) -> int:
 
 def status(arguments: Arguments) -> int:
     """Print what the agent does."""
+    from launch_tui.sdk.devices import DevicesFile
+
     with arguments.open() as sdk:
         found = sdk.agents.status()
+        seen = DevicesFile(sdk.home)
     running = found is not None and found.running
+    # The record outlives the agent that wrote it, and nobody looks after it then.
+    devices = seen.devices if running and seen.look() else None
     if arguments.json:
         values: dict[str, Any] = {"running": running, "pid": None, "host": None, "since": None}
         values |= {"queues": None, "max_jobs": None, "runs": []}
         values |= {"config": None, "problem": None, "notes": []}
+        values["gpus"] = _gpus(devices)
         if found is not None and running:
-            values |= {key: getattr(found, key) for key in values}
+            values |= {key: getattr(found, key) for key in values if key != "gpus"}
         values["config"], values["problem"] = values["config"] or None, values["problem"] or None
         print_json(values)
         return 0
@@ -70,9 +77,44 @@ def status(arguments: Arguments) -> int:
             "max jobs": "no limit" if found.max_jobs is None else str(found.max_jobs),
             "runs": ", ".join(found.runs) or "none",
             **_settings(found),
+            "gpu trouble": devices.trouble if devices else "",
+            **{f"gpu {gpu['index']}": _gpu_told(gpu) for gpu in _gpus(devices)},
         }
     )
     return 0
+
+
+def _gpus(devices: Devices | None) -> list[dict[str, Any]]:
+    """Return each GPU with the runs on it, which the record keeps apart."""
+    if devices is None:
+        return []
+    return [
+        asdict(gpu)
+        | {
+            "runs": [
+                {"id": use.run_id, "assigned": use.assigned, "used": use.used}
+                for use in devices.runs
+                if use.uuid == gpu.uuid
+            ]
+        }
+        for gpu in devices.machine.gpus
+    ]
+
+
+def _gpu_told(gpu: dict[str, Any]) -> str:
+    from launch_tui.domain.quantities import write_size
+
+    words = [
+        f"{gpu['name']}, {write_size(gpu['memory_used'])} of {write_size(gpu['memory_total'])} used"
+    ]
+    if gpu["utilization"] is not None:
+        words.append(f"{gpu['utilization']} %")
+    words += [f"run {use['id']}" for use in gpu["runs"]]
+    words += [
+        f"pid {each['pid'] or 'hidden'} of {each['user'] or 'another user'}"
+        for each in gpu["strangers"]
+    ]
+    return ", ".join(words)
 
 
 def _settings(found: AgentStatus) -> dict[str, str]:

@@ -53,6 +53,7 @@ def examine(home: Home) -> list[Check]:
         probes.slurm,
         probes.kubernetes,
         probes.gpus,
+        probes.limits,
         probes.logind,
         probes.locale,
         probes.terminal,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from launch_tui.cli.output import brief, line, notes, pairs, print_json
 from launch_tui.cli.times import local, span
+from launch_tui.domain.queue import Resource
 
 if TYPE_CHECKING:
     from launch_tui.sdk import Plan
@@ -45,7 +46,16 @@ def print_plan(plan: Plan, *, json: bool) -> int:
         for key, text in shown(plan.resources).items():
             origin = plan.origins.get(key)
             line(f"resource.{key}={text}" + (f"  from the {origin}" if origin else ""))
+        _print_limits(plan)
     return 0
+
+
+def _print_limits(plan: Plan) -> None:
+    """Say what a plan's limits are worth on this machine."""
+    if plan.resource == Resource.LOCAL_PROCESS and plan.resources.keys() & {"cpus", "memory"}:
+        from launch_tui.targets.cgroup import enforcement
+
+        pairs({"limits": enforcement()})
 
 
 def _retries(plan: Plan) -> str:

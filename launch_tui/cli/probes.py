@@ -26,6 +26,14 @@ except Exception:
 print(v, "yes" if key or any("wandb" in host for host in hosts) else "no")
 """
 
+_GPUS = """
+from launch_tui.devices.fit import look
+from launch_tui.domain.quantities import write_size
+machine = look(gpus=True)
+for gpu in machine.gpus if machine else ():
+    print(f"{gpu.name}, {write_size(gpu.memory_total)}")
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -152,7 +160,12 @@ def kubernetes() -> Check:
 
 
 def gpus() -> Check:
-    """GPUs of NVIDIA or AMD."""
+    """GPUs of NVIDIA or AMD: those that the agent can give, else why there are none."""
+    # A process of its own, because a driver in trouble may never answer.
+    seen = ask(sys.executable, "-c", _GPUS)
+    if seen is not None and seen.status == 0 and seen.first:
+        cards = seen.text.strip().splitlines()
+        return Check(check="gpus", ok=True, found=f"{len(cards)}: {'; '.join(cards)}")
     fields = "--query-gpu=name,memory.total,driver_version"
     answer = ask("nvidia-smi", fields, "--format=csv,noheader")
     if answer is not None and answer.status == 0 and answer.first:
@@ -167,6 +180,15 @@ def gpus() -> Check:
     if amd:
         return Check(check="gpus", ok=True, found=f"{len(amd)} of AMD")
     return Check(check="gpus", ok=False, found="none (no nvidia-smi, no AMD driver)")
+
+
+def limits() -> Check:
+    """What ``cpus`` and ``memory`` of a run are worth: kept by the kernel, or only counted."""
+    from launch_tui.targets.cgroup import available
+
+    found = available()
+    step = "" if found.command else "Runs are counted by what they ask for and may take more."
+    return Check(check="limits", ok=bool(found.command), found=found.text, next_step=step)
 
 
 def logind() -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -228,10 +229,10 @@ class Launcher:
 
         parsed = [parse_dependency(text) for text in after]
         known = {d.run: read.resolve(self._db, d.run, field="--after") for d in parsed}
-        after = tuple(Dependency(known[d.run], d.condition) for d in parsed)
-        if twice := [d.run for n, d in enumerate(after) if d.run in {e.run for e in after[:n]}]:
+        found = tuple(Dependency(known[d.run], d.condition) for d in parsed)
+        if twice := [d.run for n, d in enumerate(found) if d.run in {e.run for e in found[:n]}]:
             raise UsageError("--after", f"run {twice[0]} is named twice", allowed="each run once")
-        return after
+        return found
 
     def _queue(self, name: str, *, make: bool) -> Queue:
         if not make and name == DEFAULT_QUEUE and queues.find(self._db, name) is None:
@@ -395,9 +396,19 @@ def _environment(job: JobVersion, request: LaunchRequest) -> Environment:
 def _who_and_where(request: LaunchRequest) -> dict[str, Any]:
     return {
         "entity": request.entity,
-        "author": os.environ.get("USER", ""),
+        "author": _author(),
         "captured": capture(os.environ),
         "setenv": dict(request.setenv),
         "pass_env": request.pass_env,
         "secrets": request.secrets,
     }
+
+
+def _author() -> str:
+    # Services and containers have no USER; and somebody may have no entry in the password file.
+    if name := os.environ.get("USER"):
+        return name
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

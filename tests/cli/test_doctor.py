@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from launch_tui.cli import probes
+from launch_tui.targets import cgroup
+from tests.simulated_nvml.nvml_fixture import SimulatedNvml
 
 KEYS = ["check", "ok", "found", "next_step"]
 
@@ -21,7 +23,7 @@ def test_all_checks(cli, private_home):
     assert all(isinstance(check["ok"], bool) and check["found"] for check in result.json)
     assert set(found) == {
         "data directory", "store", "agent", "python", "git", "uv", "wandb", "docker", "slurm",
-        "kubernetes", "gpus", "logind", "locale", "terminal",
+        "kubernetes", "gpus", "limits", "logind", "locale", "terminal",
     }  # fmt: skip
     assert not private_home.exists(), "a check must not make the data directory"
     assert found["agent"]["found"] == "none is running"
@@ -93,6 +95,27 @@ def test_what_tools_say(tool):
     assert probes.gpus().ok is False
     tool("docker", "echo 'Cannot connect' >&2; exit 1")
     assert "the engine does not answer: Cannot connect" in probes.docker().found
+
+
+def test_gpus_are_those_that_the_agent_sees(tmp_path, monkeypatch):
+    nvml = SimulatedNvml(tmp_path / "nvml.json")
+    for name, value in nvml.environment.items():
+        monkeypatch.setenv(name, value)
+    gpu = {"uuid": "GPU-a", "name": "Simulated", "memory_total": 24 * 2**30}
+    nvml.tell(gpus=[gpu, {**gpu, "uuid": "GPU-b"}])
+    assert probes.gpus().found == "2: Simulated, 24G; Simulated, 24G"
+
+
+def test_what_limits_are_worth(monkeypatch):
+    found = cgroup.Enforcement(why="no cgroup v2 on this machine")
+    monkeypatch.setattr(cgroup, "available", lambda: found)
+    told = probes.limits()
+    assert (told.ok, told.found) == (False, "bookkeeping only: no cgroup v2 on this machine")
+    assert "may take more" in told.next_step
+    found = cgroup.Enforcement(command=("systemd-run",))
+    assert probes.limits() == probes.Check(
+        check="limits", ok=True, found="enforced by cgroup v2 (systemd-run)"
+    )
 
 
 def test_a_dumb_terminal_and_a_locale_without_utf8(monkeypatch):

@@ -362,7 +362,7 @@ def test_files_and_cp(cli, ended, sdk, tmp_path, refused):
 def test_agent_status_when_none_runs(cli):
     assert cli("agent", "status", "--json").json == {
         "running": False, "pid": None, "host": None, "since": None, "queues": None,
-        "max_jobs": None, "runs": [], "config": None, "notes": [], "problem": None,
+        "max_jobs": None, "runs": [], "config": None, "notes": [], "problem": None, "gpus": [],
     }  # fmt: skip
     for verb in ("drain", "stop"):
         result = cli("agent", verb)
