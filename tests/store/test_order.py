@@ -189,6 +189,8 @@ def test_what_waits_for_a_time_and_a_run_waits_for_both(db, put, at):
     at(10)
     waiting.wake_due(db)
     assert taken(db) == []
+    waiting.set_begin(db, early, None)
+    assert taken(db) == []
     end(db, first, RunState.FAILED)
     assert taken(db) == [early]
     waiting.set_begin(db, changed, iso(EPOCH + 5))
