@@ -21,6 +21,7 @@ from launch_tui.agent.environment import variables_of
 from launch_tui.agent.evidence import Evidence
 from launch_tui.agent.ledger import RETRY_S, WAITED_FOR, Ledger
 from launch_tui.agent.limits import (
+    began,
     ended_by_limit,
     first_expiry,
     gpu_idle_limit,
@@ -350,7 +351,7 @@ class Execution:
 
     async def _end_when_over(self, running: asyncio.Future[Running]) -> None:
         """End the job once it has run for as long as it may, or its GPUs idle for too long."""
-        started_at = (await running).started_at or time.time()
+        started_at = began(await running)
         limits = []
         if self._setting.timeout:
             limits.append(run_limit(started_at, self._setting.timeout))

@@ -3,13 +3,14 @@
 Each is a coroutine that returns an ``Expiry`` when its limit is over and does nothing else: who
 awaits it stops the run as a user would and settles it with what the expiry says. They count with
 the monotonic clock from the moment they begin, so that a clock that is set forward ends no run;
-only what had passed before that moment is told by the wall clock, and after a restart of the agent
-that is all there is to go by.
+what had passed before that moment is told by the wall clock, but for a job that is a process here:
+its age is the kernel's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,9 +18,12 @@ from typing import TYPE_CHECKING
 from launch_tui.domain.failure import FailureKind, next_step_of
 from launch_tui.domain.quantities import write_duration
 from launch_tui.domain.run import Phase
+from launch_tui.targets.processes import identify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
+
+    from launch_tui.domain.attempt import Running
 
 IDLE_LOOK_S = 5.0
 """How often is asked how long the GPUs of a run have been idle."""
@@ -33,6 +37,15 @@ class Expiry:
     phase: Phase
     cause: str
     next_step: str
+
+
+def began(job: Running) -> float:
+    """Return when a job started, in seconds since the epoch by the clock as it is set now."""
+    process = None if job.pid is None else identify(job.pid)
+    if process is None:
+        return job.started_at or time.time()
+    since_boot = process.start_time / os.sysconf("SC_CLK_TCK")
+    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)
 
 
 async def run_limit(

@@ -27,7 +27,7 @@ from launch_tui.domain.slots import Policy
 from launch_tui.errors import LaunchError
 from launch_tui.store import agents, claiming, read, waiting
 from launch_tui.store.agents import AgentLock
-from launch_tui.store.clock import seconds
+from launch_tui.store.clock import Steps, seconds
 from launch_tui.store.database import Database
 from launch_tui.store.enqueuing import new_id
 
@@ -80,6 +80,7 @@ class Agent:
         self._retry: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self._clock = Steps()
         self._said = ""
         self._config_problem = ""
         self._config_is_told = self._config.path is None
@@ -285,6 +286,8 @@ class Agent:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+        if self._clock.back():
+            waiting.shorten_back_offs(self._context.db)
         due = waiting.wake_due(self._context.db)
         if due is not None:
             # Looked at again before long in any case: the wall clock may be set.

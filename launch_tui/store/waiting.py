@@ -7,6 +7,7 @@ The order within a queue is ``rank``, then ``place``. A run that was moved to th
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from launch_tui import faults
@@ -14,7 +15,7 @@ from launch_tui.domain.run import WAITING, Priority, Run, RunState
 from launch_tui.domain.spec import RunSpec, dump_spec
 from launch_tui.errors import UsageError
 from launch_tui.store import dependencies, queues, read
-from launch_tui.store.clock import now
+from launch_tui.store.clock import iso, now, seconds
 from launch_tui.store.dependencies import WAITS_FOR_RUNS, WAITS_FOR_TIME
 from launch_tui.store.write import add_event, transition
 
@@ -33,6 +34,11 @@ _TO_FRONT = f"""
 
 _DUE = f"""
     UPDATE runs SET waits = waits & {WAITS_FOR_RUNS} WHERE waits IN (1, 3) AND not_before <= ?"""
+
+_BACKING_OFF = """
+    SELECT r.id, r.not_before, e.at FROM runs r
+    JOIN events e ON e.id = (SELECT max(id) FROM events WHERE run_id = r.id)
+    WHERE r.waits IN (1, 3) AND r.retried > 0 AND e.state = 'queued' AND e.at > ?"""
 
 _EDITABLE = frozenset({"name", "project", "config", "tags", "note", "spec"})
 _JSON = frozenset({"config", "tags"})
@@ -123,6 +129,22 @@ def wake_due(db: Database) -> str | None:
     db.execute(_DUE, (now(),))
     faults.point("wake.after")
     return _next_due(db)
+
+
+def shorten_back_offs(db: Database) -> None:
+    """Have no attempt wait longer than its back-off because the clock was set back meanwhile.
+
+    A run that was put back into its queue at a time that is still to come shows that it was. The
+    times that people have given stay what they are.
+    """
+    with db.transaction():
+        for row in db.all(_BACKING_OFF, (now(),)):
+            left = seconds(row["not_before"]) - seconds(row["at"])
+            due = iso(time.time() + left)
+            db.execute("UPDATE runs SET not_before = ? WHERE id = ?", (due, row["id"]))
+            add_event(
+                db, f"not before {due}: the clock was set back", actor="agent", run_id=row["id"]
+            )
 
 
 def edit_waiting(
