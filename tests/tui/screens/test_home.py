@@ -473,3 +473,42 @@ async def test_the_death_of_an_agent_is_seen_in_the_notes(busy_world, make_app):
         assert "max_running 2/2" in frame(app)
         lock.close()
         await until(pilot, lambda: "no agent is running" in frame(app))
+
+
+async def test_what_has_ended_of_a_group_is_deleted_and_its_id_copied(swept, make_app, monkeypatch):
+    copied = []
+    app = make_app()
+    monkeypatch.setattr(type(app), "copy", lambda _, text: copied.append(text))
+    async with app.run_test(size=(120, 34), notifications=True) as pilot:
+        await settle(pilot)
+        table(app).select("g-sweep1")
+        await pilot.press("y", "e")
+        await until(pilot, lambda: "unfold it" in frame(app))
+        assert copied == ["g-sweep1"]
+        await pilot.press("D")
+        await pilot.pause()
+        assert "Delete group g-sweep1 (1 run of 4)" in frame(app)
+        await pilot.press("d")
+        await until(pilot, lambda: "train x3" in frame(app))
+
+
+async def test_marking_all_means_a_group_once(swept, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        table(app).select("g-sweep1")
+        await pilot.press("right", "asterisk")
+        await settle(pilot)
+        assert "g-sweep1" in table(app).marks
+        assert not set(swept.sweep) & table(app).marks
+        await pilot.press("H")
+        await settle(pilot)
+        assert [swept.launch.runs.get(i).state for i in swept.sweep[2:]] == [HELD, HELD]
+
+
+async def test_a_new_run_of_a_folded_group_is_gone_to_by_its_group(swept, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        app.screen.go_to(swept.sweep[2])
+        assert table(app).cursor_key == "g-sweep1"
