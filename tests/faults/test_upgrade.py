@@ -69,6 +69,11 @@ def test_a_store_and_a_running_job_of_then_are_taken_up(world, monkeypatch, stor
     agent = world.start_agent()
     wait_until(lambda: f"{run}  gpu  adopted" in world.said(), "the job of then is adopted")
     assert alive(job)
+    # What came later works on what was there before.
+    world.queue("q")
+    behind = world.probe("q", "3,0", retries=1, retry_on=("failed",), after=(f"{run}:ok",))
+    hopeless = world.probe("q", after=(f"{run}:failed",))
+    assert world.rows()[behind]["state"] == "queued"
     gate.touch()
     left = ("finished", "failed", "lost", "stopped", "held")
     wait_until(
@@ -77,6 +82,9 @@ def test_a_store_and_a_running_job_of_then_are_taken_up(world, monkeypatch, stor
     )
     rows = {row["name"]: row for row in world.rows().values()}
     assert (rows["running"]["state"], rows["running"]["exit_code"]) == ("finished", 0)
+    later = {id_: (row["state"], row["retried"]) for id_, row in world.rows().items()}
+    assert (later[behind], later[hopeless]) == (("finished", 1), ("stopped", 0))
+    assert [ran.code for ran in world.ran(behind)] == [3, 0]
     assert world.log(run, 1) == b"whole\n"
     # Their source is not here, and that is what is said of them.
     for name in ("claimed", "queued"):
