@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MOST_GROUPS = 200
 """Groups that are folded, the newest; the runs of older ones are shown one by one."""
 
+_DENSE = 10
+"""Where one run in so many is meant, walking along all of them finds a page soonest."""
+
 FILTERED_UP_TO = 20_000
 """Longer histories are not folded under a queue or a job: no index counts a part of those."""
 
@@ -330,6 +333,7 @@ class Folding:
                 states=block.part.states,
                 above=block.above,
                 below=block.below,
+                dense=block.size * _DENSE > block.below - block.above,
             )
         if block.members or block.part is Part.WAITING:
             # Oldest first: the same page, counted from the other end.

@@ -67,7 +67,9 @@ _MANY = 10
 class RunQuery:
     """Which runs: empty fields do not restrict.
 
-    ``above`` and ``below`` are the numbers (``seq``) between which a run lies, both excluded.
+    ``above`` and ``below`` are the numbers (``seq``) between which a run lies, both excluded;
+    ``dense`` says that many of the runs there are meant. ``in_order`` gives them in the order of
+    their queue instead of newest first: fine for the few that wait.
     """
 
     queue: str = ""
@@ -76,6 +78,8 @@ class RunQuery:
     group: str = ""
     above: int | None = None
     below: int | None = None
+    dense: bool = False
+    in_order: bool = False
 
     @property
     def bounded(self) -> bool:
@@ -157,13 +161,14 @@ def run(db: Database, run_id: str) -> Run:
 
 
 def runs(db: Database, query: RunQuery, *, limit: int, offset: int = 0) -> list[Run]:
-    """Return runs, newest first."""
+    """Return runs, newest first or in the order of their queue."""
     where, parameters = _where(query, state=_state_column(db, query, offset))
+    order = "r.rank, r.place" if query.in_order else "r.seq DESC"
     # What is skipped is only ever a number of an index, not a row with its JSON.
     joined = _JOIN if query.queue else ""
     rows = db.all(
         f"{RUN_COLUMNS} WHERE r.seq IN (SELECT r.seq FROM runs r{joined}{where}"
-        " ORDER BY r.seq DESC LIMIT ? OFFSET ?) ORDER BY r.seq DESC",
+        f" ORDER BY {order} LIMIT ? OFFSET ?) ORDER BY {order}",
         [*parameters, limit, offset],
     )
     return [run_from_row(db, row) for row in rows]
@@ -345,8 +350,7 @@ def _state_column(db: Database, query: RunQuery, offset: int = 0) -> str:
     if len(query.states) < 2 or offset > _FAR:
         return "r.state"
     if query.bounded:
-        # A range is counted by the index alone, and a page of it is walked to.
-        return "r.state"
+        return "+r.state" if query.dense and offset <= _FAR else "r.state"
     if query.group:
         return "+r.state"
     every = count(db, replace(query, states=(), job=""))
