@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.config_keys import Kind as Takes
-from launch_tui.domain.resource_config import shown
+from launch_tui.domain.resource_config import HIDDEN, shown
 from launch_tui.domain.run import Priority
 from launch_tui.domain.template import as_text, check_value, has_hole
 from launch_tui.domain.words import merge, parse_value
@@ -158,7 +158,7 @@ def _resources(queue: Queue, given: Given) -> list[Field]:
     # A hole of the queue's is filled by its variable, and a launch cannot replace it.
     mine = [k for k in keys if k.name in SHORT and not has_hole(queue.config.get(k.name))]
     mine.sort(key=lambda key: SHORT.index(key.name))
-    rest = {k: v for k, v in given.resource_args.items() if k not in SHORT}
+    rest = _without_secrets({k: v for k, v in given.resource_args.items() if k not in SHORT})
     others = [key for key in keys if key.name not in SHORT]
     names = ", ".join(key.name for key in others if not key.name.startswith("builder"))
     document = Field(
@@ -185,6 +185,17 @@ def _short(key: Key, queue: Queue, given: Given) -> Field:
         hint=_HINTS.get(key.kind, key.kind),
     )
     return replace(one, read=_reader_of_key(key, label))
+
+
+def _without_secrets(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what can stand on a screen; a rerun keeps the rest as the run had it."""
+    opened: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            opened |= {key: inner} if (inner := _without_secrets(value)) else {}
+        elif HIDDEN not in shown({key: value}).values():
+            opened[key] = value
+    return opened
 
 
 def _text(config: Mapping[str, Any], name: str) -> str:

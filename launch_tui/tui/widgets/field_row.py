@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LABEL_WIDTHS = (8, 22)
 """The narrowest and the widest column of labels, in cells."""
-MOST_SPREAD = (24, 44)
+MOST_SPREAD = (24, 42)
 """Cells for choices beside each other, in a terminal of less than 80 columns, and in others."""
 
 
@@ -83,7 +83,7 @@ class FieldRow(Vertical):
     def _is_spread(self) -> bool:
         """Whether its choices all stand beside each other: few and short, they need no list."""
         choices = self.field.choices
-        cells = sum(len(shown) + 6 for _, shown in choices) - 2
+        cells = sum(len(shown) + 5 for _, shown in choices) - 1
         room = MOST_SPREAD[self.app.size.width >= 80]
         return self.field.spread and 0 < len(choices) <= MOST_RADIOS and cells <= room
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SHOWN_VARIABLES = 8
 """Variables of the environment that are shown; the others are counted."""
+MOST_LINED_UP = 16
+"""Cells of a value behind which remarks stand in one column."""
 _TELLING = ("CUDA_", "VIRTUAL_ENV", "CONDA_", "HF_", "NCCL_")
 
 
@@ -130,11 +132,13 @@ def _section(
     if not values:
         return []
     width = max(len(name) for name in values)
+    told = remarks or {}
+    column = max((len(v) for v in values.values() if len(v) <= MOST_LINED_UP), default=0)
     rows = [
         Content.assemble(
             "  ", (printable(name.ljust(width) if value else name), ""),
-            (f"  {printable(value)}", "bold") if value else "",
-            (f"  {(remarks or {}).get(name, '')}", "$foreground-muted"),
+            (f"  {printable(value).ljust(column if told else 0)}", "bold") if value else "",
+            (f"  {told[name]}" if name in told else "", "$foreground-muted"),
         )
         for name, value in values.items()
     ]  # fmt: skip

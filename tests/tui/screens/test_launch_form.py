@@ -612,7 +612,7 @@ async def test_a_rerun_begins_with_what_the_run_was_given_for_its_queue(template
     request = LaunchRequest(
         job="learnt", queue="box", priority="high", retries=3, retry_on=("oom",), backoff=5.0,
         template_variables={"size": "large", "sure": True, "word": "w", "workers": 1},
-        resource_args={"memory": "3M", "nice": 7},
+        resource_args={"memory": "3M", "nice": 7, "env": {"OTHER_TOKEN": "mnopqrstuvwx"}},
     )  # fmt: skip
     first = templated.launch.launch(request).id
     app = make_app()
@@ -627,6 +627,7 @@ async def test_a_rerun_begins_with_what_the_run_was_given_for_its_queue(template
         assert texts["resource_args"].strip() == "nice: 7"
         assert (texts["priority"], texts["retries"], texts["backoff"]) == ("high", "3", "5s")
         assert "params" not in texts
+        assert "mnopqrstuvwx" not in frame(app)
         assert app.screen.errors == {}
         put(app, "resource_args", "umask: '027'")
         await pilot.pause()
@@ -640,6 +641,7 @@ async def test_a_rerun_begins_with_what_the_run_was_given_for_its_queue(template
         assert spec.resources["memory"] == "4M"
         assert spec.resources["umask"] == "027"
         assert spec.resources.get("nice") is None
+        assert spec.resources["env"]["OTHER_TOKEN"] == "mnopqrstuvwx"
         assert spec.template_variables == {"size": "large", "sure": True, "word": "w", "workers": 1}
         assert (run.priority, spec.retries, spec.backoff) == ("high", 3, 5.0)
 
