@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from launch_tui.sdk import Launch
     from launch_tui.store.groups import Span
 
+IN_ORDER_UP_TO = 2_000
+"""Of more runs that wait, those are shown in the order of their enqueueing, priorities or not."""
+
 MOST_GROUPS = 200
 """Groups that are folded, the newest; the runs of older ones are shown one by one."""
 
@@ -118,7 +121,8 @@ class _Known:
 class Block:
     """A stretch of rows: of a group where ``group`` is set, else of single runs.
 
-    ``size`` of a group's row is 1; ``members`` says that its runs are meant.
+    ``size`` of a group's row is 1; ``members`` says that its runs are meant. ``places`` are the
+    numbers of single runs that do not lie side by side.
     """
 
     size: int
@@ -127,6 +131,7 @@ class Block:
     part: Part = Part.ALL
     above: int = 0
     below: int = 0
+    places: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -144,10 +149,11 @@ class Folding:
     _order: list[_Known] = field(default_factory=list)
     _signature: tuple[int, int] = (-1, -1)
     _oldest_live: int = 0
+    _reordered: bool = False
     _sizes: dict[tuple[str, str, Part, int, int], int] = field(default_factory=dict)
 
-    def look(self) -> bool:
-        """Read what has changed; return whether there is any group at all."""
+    def look(self) -> None:
+        """Read what has changed."""
         db = self.launch.db
         signature = groups.signature(db)
         if signature != self._signature:
@@ -156,20 +162,23 @@ class Folding:
                 self._sizes.clear()
             self._signature = signature
             self._take(groups.spans(db, MOST_GROUPS))
-        if not self._known:
-            self._order = []
-            return False
         oldest = groups.oldest_live(db)
         self._oldest_live = signature[0] + 1 if oldest is None else oldest
         for known in self._known.values():
             if not known.final:
                 self._judge(known)
         self._order = [known for known in self._known.values() if not known.mixed]
-        return True
+        waiting = read.count(db, RunQuery(states=Part.WAITING.states))
+        self._reordered = 0 < waiting <= IN_ORDER_UP_TO and groups.are_reordered(db)
 
     def folds(self, *, filtered: bool) -> bool:
-        """Say whether groups are shown as rows now, with a queue or job chosen or without."""
-        return bool(self._order) and (not filtered or self._signature[1] <= FILTERED_UP_TO)
+        """Say whether the list is another one than that of the single runs, newest first.
+
+        Args:
+            filtered: Whether a queue or a job is chosen.
+        """
+        differs = bool(self._order) or self._reordered
+        return differs and (not filtered or self._signature[1] <= FILTERED_UP_TO)
 
     def blocks(self, parts: Sequence[Part], *, queue: str = "", job: str = "") -> tuple[Block, ...]:
         """Return the list, part after part.
@@ -256,6 +265,9 @@ class Folding:
     def _part(
         self, part: Part, chosen: Sequence[_Known], *, queue: str, job: str
     ) -> Iterator[Block]:
+        if part is Part.WAITING and self._reordered:
+            yield from self._in_order(queue, job)
+            return
         here = chosen
         if part in (Part.ACTIVE, Part.WAITING):
             here = [known for known in chosen if not known.final]
@@ -268,9 +280,30 @@ class Folding:
                 continue
             known = self._known[block.group]
             if part is Part.ALL or known.part is part:
-                yield block
-                if block.group in self.unfolded:
-                    yield Block(size=known.span.size, group=block.group, members=True)
+                yield from self._rows(known)
+
+    def _in_order(self, queue: str, job: str) -> Iterator[Block]:
+        """Yield what waits as it will be claimed; a group stands where its first run does."""
+        single: list[int] = []
+        begun: set[str] = set()
+        for place, group in groups.in_order(self.launch.db, queue, job):
+            known = self._known.get(group)
+            if known is None or known.mixed:
+                single.append(place)
+            elif known.part is Part.WAITING and group not in begun:
+                if single:
+                    yield Block(size=len(single), places=tuple(single))
+                    single = []
+                begun.add(group)
+                yield from self._rows(known)
+        if single:
+            yield Block(size=len(single), places=tuple(single))
+
+    def _rows(self, known: _Known) -> Iterator[Block]:
+        group = known.span.id
+        yield Block(size=1, group=group)
+        if group in self.unfolded:
+            yield Block(size=known.span.size, group=group, members=True)
 
     def _between(self, part: Part, here: Sequence[_Known], *, queue: str, job: str) -> list[Block]:
         """Return the rows of the groups and what lies between them, oldest first."""
@@ -324,6 +357,8 @@ class Folding:
         if block.group and not block.members:
             group = self.group(block.group)
             return [] if group is None else [group]
+        if block.places:
+            return read.runs_at(self.launch.db, block.places[first : first + count])
         if block.members:
             query = RunQuery(group=block.group)
         else:

@@ -32,6 +32,15 @@ _OLDEST_LIVE = "SELECT min(first) FROM ({})".format(
     " UNION ALL ".join(f"SELECT min(seq) AS first FROM runs WHERE state = '{s}'" for s in _LIVE)
 )
 
+_REORDERED = """
+    SELECT 1 FROM runs WHERE state IN ('queued', 'held') AND rank <> 2 LIMIT 1"""
+
+_IN_ORDER = """
+    SELECT r.seq, r.group_id FROM runs r JOIN queues q ON q.id = r.queue_id
+    WHERE r.state IN ('queued', 'held') AND (:queue = '' OR q.name = :queue)
+    AND (:job = '' OR r.job = :job) AND (:version = '' OR r.version = :version)
+    ORDER BY r.rank, r.place"""
+
 _SIGNATURE = """
     SELECT (SELECT max(seq) FROM runs) AS newest,
         (SELECT coalesce(sum(runs), 0) FROM queue_counts) AS runs"""
@@ -70,6 +79,24 @@ def states(db: Database, span: Span) -> dict[RunState, int]:
     """Return how many runs of a group are in each state."""
     rows = db.all(_STATES_BETWEEN, (span.first, span.last))
     return {RunState(row["state"]): row["runs"] for row in rows}
+
+
+def are_reordered(db: Database) -> bool:
+    """Say whether a run that waits has another place than that of its enqueueing."""
+    return db.one(_REORDERED) is not None
+
+
+def in_order(db: Database, queue: str, job: str) -> list[tuple[int, str]]:
+    """Return the numbers of what waits, each with its group, in the order of being claimed.
+
+    Args:
+        db: The store.
+        queue: Only runs of this queue; empty for all.
+        job: Only runs of this job, ``JOB`` or ``JOB:VERSION``; empty for all.
+    """
+    name, _, version = job.partition(":")
+    rows = db.all(_IN_ORDER, {"queue": queue, "job": name, "version": version})
+    return [(row["seq"], row["group_id"]) for row in rows]
 
 
 def head(db: Database, span: Span) -> Run | None:

@@ -68,8 +68,7 @@ class RunQuery:
     """Which runs: empty fields do not restrict.
 
     ``above`` and ``below`` are the numbers (``seq``) between which a run lies, both excluded;
-    ``dense`` says that many of the runs there are meant. ``in_order`` gives them in the order of
-    their queue instead of newest first: fine for the few that wait.
+    ``dense`` says that many of the runs there are meant.
     """
 
     queue: str = ""
@@ -79,7 +78,6 @@ class RunQuery:
     above: int | None = None
     below: int | None = None
     dense: bool = False
-    in_order: bool = False
 
     @property
     def bounded(self) -> bool:
@@ -161,17 +159,23 @@ def run(db: Database, run_id: str) -> Run:
 
 
 def runs(db: Database, query: RunQuery, *, limit: int, offset: int = 0) -> list[Run]:
-    """Return runs, newest first or in the order of their queue."""
+    """Return runs, newest first."""
     where, parameters = _where(query, state=_state_column(db, query, offset))
-    order = "r.rank, r.place" if query.in_order else "r.seq DESC"
     # What is skipped is only ever a number of an index, not a row with its JSON.
     joined = _JOIN if query.queue else ""
     rows = db.all(
         f"{RUN_COLUMNS} WHERE r.seq IN (SELECT r.seq FROM runs r{joined}{where}"
-        f" ORDER BY {order} LIMIT ? OFFSET ?) ORDER BY {order}",
+        " ORDER BY r.seq DESC LIMIT ? OFFSET ?) ORDER BY r.seq DESC",
         [*parameters, limit, offset],
     )
     return [run_from_row(db, row) for row in rows]
+
+
+def runs_at(db: Database, places: Sequence[int]) -> list[Run]:
+    """Return the runs of these numbers (``seq``) in this order, but for those that are gone."""
+    rows = db.all(f"{RUN_COLUMNS} WHERE r.seq IN ({', '.join('?' * len(places))})", places)
+    found = {row["seq"]: run_from_row(db, row) for row in rows}
+    return [found[place] for place in places if place in found]
 
 
 def every_run(db: Database, query: RunQuery, *, page: int = 500) -> Iterator[Run]:

@@ -150,12 +150,13 @@ class RunPages:
         return bool(self._blocks) and self.folding.group(run.group) is not None
 
     def _folds(self) -> bool:
-        """Say whether groups are folded: not where only some states, or some words, are wanted."""
+        """Say whether the folding gives the list: not where only some states are wanted."""
         wanted = self.wanted
         if wanted.states and set(wanted.states) != set(LIVE):
             return False
         filtered = bool(wanted.queue or wanted.job)
-        return self.folding.look() and self.folding.folds(filtered=filtered)
+        self.folding.look()
+        return self.folding.folds(filtered=filtered)
 
     def _folded(self) -> tuple[Block, ...]:
         wanted = self.wanted

