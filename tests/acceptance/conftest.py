@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +16,10 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.simulated_nvml.nvml_fixture import SimulatedNvml
+
 ENDED = {"finished", "failed", "stopped", "preempted", "lost"}
+GIB = 1024**3
 COMMAND = (sys.executable, "-m", "launch_tui")
 
 
@@ -117,6 +121,20 @@ class World:
 
         return self.wait_until(there, timeout=timeout, what=f"{run} to be {states}")
 
+    def why(self, run="@"):
+        """Return why a run is where it is: the kind and the reason."""
+        found = self.ok("why", run, "--json").json
+        return found["kind"], found["reason"]
+
+    def until_why(self, run, kind):
+        """Wait until a run waits for something of a kind, and return the reason."""
+
+        def there():
+            found, reason = self.why(run)
+            return reason if found == kind else None
+
+        return self.wait_until(there, what=f"{run} to wait for {kind}")
+
     def log(self, run="@"):
         return self.ok("logs", run).out
 
@@ -168,6 +186,48 @@ def folder(tmp_path, monkeypatch):
     (path / "train.py").write_text("import sys\nprint('trained', *sys.argv[1:])\n")
     monkeypatch.chdir(path)
     return path
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Simulated GPUs for every process of the product: ``machine(4)`` sets them, 24 GiB each."""
+    simulated = SimulatedNvml(tmp_path / "nvml.json")
+    for name, value in simulated.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def tell(count, changes=None):
+        simulated.tell(
+            gpus=[
+                {
+                    "uuid": f"GPU-{n}-simulated",
+                    "memory_total": 24 * GIB,
+                    "processes": [],
+                    **(changes or {}).get(n, {}),
+                }
+                for n in range(count)
+            ]
+        )
+
+    return tell
+
+
+@pytest.fixture
+def editor(tmp_path, monkeypatch):
+    """Returns ``editor(old, new)``: an $EDITOR that replaces text, which must be there."""
+
+    def make(old, new):
+        script = tmp_path / "editor.py"
+        script.write_text(
+            "import pathlib, sys\n"
+            "path = pathlib.Path(sys.argv[1])\n"
+            "text = path.read_text()\n"
+            f"assert {old!r} in text, text\n"
+            f"path.write_text(text.replace({old!r}, {new!r}))\n"
+        )
+        monkeypatch.delenv("VISUAL", raising=False)
+        monkeypatch.setenv("EDITOR", shlex.join([sys.executable, str(script)]))
+
+    return make
 
 
 @pytest.fixture
