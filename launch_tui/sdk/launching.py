@@ -171,7 +171,8 @@ class Launcher:
         else:
             job, warnings = self._job(request.job, known)
             name, version, spec = job.name, job.version, self._spec_of(job, request)
-            self._check_config(name, version, request.config, job)
+            if not request.params:
+                self._check_config(name, version, request.config, job)
         own = own_resources(queue.resource, request.resource_args)
         spec = replace(
             spec,

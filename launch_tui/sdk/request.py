@@ -113,13 +113,22 @@ def _flags(request: LaunchRequest) -> list[str]:
         ("--pass-env", request.pass_env),
         ("--secret", request.secrets),
         ("--link", request.links),
-        ("-v", [f"{k}={write_value(v)}" for k, v in request.template_variables.items()]),
+        ("-v", _values(request.template_variables)),
         ("--after", request.after),
         ("--param", [f"{k}={json.dumps(list(v))}" for k, v in request.params.items()]),
     ):
         for value in values:
             words += [flag, value]
     return words + _resource_flags(request.resource_args)
+
+
+def _values(template_variables: Mapping[str, Any]) -> list[str]:
+    # What follows the first `=` is the value as it stands: quotes would be part of it.
+    if not template_variables:
+        return []
+    from launch_tui.domain.template import as_text
+
+    return [f"{name}={as_text(value)}" for name, value in template_variables.items()]
 
 
 def _resource_flags(resource_args: Mapping[str, Any]) -> list[str]:

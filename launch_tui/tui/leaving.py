@@ -49,8 +49,8 @@ def let_go_of_the_terminal(app: LaunchApp) -> None:
 
 def ask_and_leave(app: LaunchApp) -> None:
     """Leave; ask first if work goes on that the agent in this process carries out."""
-    # What was committed a moment ago may not have reached the screen yet, and a question that is not
-    # asked is a decision taken for the person.
+    # What was committed a moment ago may not have reached the screen yet, and a question that is
+    # not asked is a decision taken for the person.
     with contextlib.suppress(LaunchError):
         app.look()
     glance = app.glance

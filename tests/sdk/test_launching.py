@@ -6,6 +6,7 @@ from launch_tui.domain.run import RunState
 from launch_tui.errors import NotAvailable, NotFound, UsageError
 from launch_tui.sdk import LaunchRequest
 from launch_tui.sdk.jobs import JobRequest
+from launch_tui.sdk.request import command_line
 from launch_tui.store import jobs
 
 
@@ -276,3 +277,19 @@ def test_a_run_that_waits_can_be_edited_in_all_that_decides_about_its_start(laun
     with pytest.raises(UsageError, match=f"{first} waits for {second} itself"):
         launch.runs.edit(second, {"after": [first]})
     assert launch.runs.get(second).after == ()
+
+
+def test_a_required_input_may_come_from_the_parameters(launch, job):
+    schema = {"type": "object", "properties": {"lr": {"type": "number"}}, "required": ["lr"]}
+    jobs.learn(launch.db, f"{job.name}:v0", schema, {})
+    with pytest.raises(UsageError, match="lr"):
+        launch.launch(LaunchRequest(job=job.name, config={"a": 1}))
+    product = LaunchRequest(job=job.name, config={"a": 1}, params={"lr": [1, 2]})
+    assert len(launch.launch_many([product])) == 2
+    with pytest.raises(UsageError, match="lr"):
+        launch.launch(LaunchRequest(job=job.name, params={"lr": [1, "high"]}))
+
+
+def test_the_command_gives_a_template_variable_its_value_as_it_stands():
+    request = LaunchRequest(job="j", queue="q", template_variables={"word": "8", "on": True})
+    assert "-v word=8 -v on=true" in command_line(request)
