@@ -1,7 +1,9 @@
 """Taking runs for an agent: the next in line of the queue whose turn it is, or a dead agent's.
 
 A claim is one transaction from the look at the queue to the run's new owner, so no two agents take
-one run, and none is taken before one that stands before it.
+one run, and none is taken before one that stands before it. It survives the agent at once and the
+loss of power from the step to ``starting`` on: before that nothing of the run has happened, and it
+would only be claimed anew.
 """
 
 from __future__ import annotations
@@ -76,7 +78,7 @@ def claim(
     if not db.all(_CANDIDATES):
         return None
     db.require_room()
-    with db.transaction():
+    with db.transaction(durable=False):
         looking = True
         while looking:
             looking = False
