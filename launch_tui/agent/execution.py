@@ -109,7 +109,11 @@ class Execution:
     async def _in_time(self) -> None:
         """Carry it out, and end it as a person would when it does not start in time."""
         self._set_up()
-        starting = asyncio.ensure_future(self._end_if_it_does_not_start())
+        limit = self._setting.start_timeout or self._context.config().start_timeout
+        if limit is None:
+            await self._from_source()
+            return
+        starting = asyncio.ensure_future(self._end_if_it_does_not_start(limit))
         try:
             await self._from_source()
         finally:
@@ -120,10 +124,7 @@ class Execution:
         allowed = self._context.config().macro_environment
         self._setting = setting_of(self.run, self._spec, allowed)
 
-    async def _end_if_it_does_not_start(self) -> None:
-        limit = self._setting.start_timeout or self._context.config().start_timeout
-        if limit is None:
-            return
+    async def _end_if_it_does_not_start(self, limit: float) -> None:
         claimed = self.run.claimed_at
         expiry = await start_limit(seconds(claimed) if claimed else time.time(), limit)
         if self._ledger.state is not RunState.RUNNING:
@@ -321,9 +322,10 @@ class Execution:
         # Not a TaskGroup: what goes wrong beside the job must never end the watching of it.
         beside = [
             asyncio.ensure_future(self._stop_when_asked(handle)),
-            asyncio.ensure_future(self._end_when_over(running)),
             asyncio.ensure_future(tracking.follow(self._pids_of(handle))),
         ]
+        if self._setting.timeout or self._setting.gpu_idle_stop:
+            beside.append(asyncio.ensure_future(self._end_when_over(running)))
         try:
             async for status in self._target.watch(handle):
                 if isinstance(status, Running):
