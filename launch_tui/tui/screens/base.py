@@ -105,7 +105,23 @@ class LaunchModal(ModalScreen[T], Generic[T]):
     def on_mount(self) -> None:
         """Draw as the terminal can."""
         self.set_class(ui(self).ascii_only, "-ascii")
+        self._fit_the_terminal()
 
     def action_close(self) -> None:
         """Close without an answer."""
         self.dismiss(None)
+
+    def _fit_the_terminal(self) -> None:
+        """Take the classes for the terminal's size, as each resize gives them.
+
+        Textual gives them with the first resize only, which a screen that is pushed while another
+        one goes away does not always get.
+        """
+        size, app = self.app.size, self.app
+        for cells, breakpoints in (
+            (size.width, app.HORIZONTAL_BREAKPOINTS),
+            (size.height, app.VERTICAL_BREAKPOINTS),
+        ):
+            fitting = [name for least, name in sorted(breakpoints or []) if least <= cells]
+            for _, name in breakpoints or []:
+                self.set_class(name == fitting[-1], name)

@@ -95,7 +95,6 @@ class FormModal(LaunchModal[str]):
 
     def on_mount(self) -> None:
         """Give the first field the focus."""
-        self._fit_the_terminal()
         self.look()
         for row in self.query(FieldRow):
             row.editor.focus()
@@ -228,21 +227,6 @@ class FormModal(LaunchModal[str]):
             return
         if edited is not None:
             row.set_text(edited)
-
-    def _fit_the_terminal(self) -> None:
-        """Take the classes for the terminal's size, as each resize gives them.
-
-        Textual gives them with the first resize only, which a screen that is pushed while another
-        one goes away does not always get.
-        """
-        size, app = self.app.size, self.app
-        for cells, breakpoints in (
-            (size.width, app.HORIZONTAL_BREAKPOINTS),
-            (size.height, app.VERTICAL_BREAKPOINTS),
-        ):
-            fitting = [name for least, name in sorted(breakpoints or []) if least <= cells]
-            for _, name in breakpoints or []:
-                self.set_class(name == fitting[-1], name)
 
     def _focused_row(self) -> FieldRow | None:
         focused = self.focused
