@@ -88,10 +88,10 @@ def report_group(
         enqueued: The runs, in the order of the combinations.
     """
     notes(sdk.warnings)
+    group = sdk.runs.get(enqueued[0].id).group
     if arguments.json:
-        print_json([asdict(run) for run in enqueued])
+        print_json([{**asdict(run), "group": group} for run in enqueued])
     else:
-        group = sdk.runs.get(enqueued[0].id).group
         line(f"group {group}  {len(enqueued)} runs")
         for run, config in zip(enqueued, _combinations(sdk, group, params), strict=True):
             values = "".join(f"  {key}={brief(value)}" for key, value in flattened(config))

@@ -152,14 +152,15 @@ def test_a_product_of_parameters_is_one_group(running, folder):
     # With seed 1 it fails, unless it is mended.
     script = 'case $WANDB_CONFIG in *"seed\\": 1"*) [ -e mended ];; esac'
     words = ("launch", "-q", "q", "--param", "lr=1e-3,3e-4", "--param", "seed=0..2", "--in-place")
-    runs = [each["id"] for each in running.ok(*words, "--json", "--", "sh", "-c", script).json]
+    told = running.ok(*words, "--json", "--", "sh", "-c", script).json
+    runs = [each["id"] for each in told]
     ended = [running.until(run) for run in runs]
     assert [(run["config"]["lr"], run["config"]["seed"]) for run in ended] == [
         (lr, seed) for lr in (1e-3, 3e-4) for seed in (0, 1, 2)
     ]
     assert [run["state"] == "failed" for run in ended] == [False, True, False] * 2
     group = ended[0]["group"]
-    assert {run["group"] for run in ended} == {group}
+    assert {run["group"] for run in (*ended, *told)} == {group}
     assert len(running.ok("runs", "--group", group, "--json").json) == 6
     (folder / "mended").touch()
     again = running.ok("rerun", group, "--failed", "--json").json

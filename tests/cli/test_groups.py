@@ -12,7 +12,7 @@ from launch_tui.domain.run import RunState
 from launch_tui.sdk import Launch
 from launch_tui.store import write
 
-LAUNCH_KEYS = ["id", "queue", "position", "job", "version"]
+LAUNCH_KEYS = ["id", "queue", "position", "job", "version", "group"]
 
 
 @pytest.fixture
