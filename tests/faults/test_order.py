@@ -79,10 +79,17 @@ def test_a_rebooted_run_keeps_rank_and_place(world):
 
 def test_a_run_that_is_tried_again_keeps_its_place_and_lets_others_go_meanwhile(world):
     world.queue("q")
-    first = world.probe("q", "3,0", retries=1, retry_on=("failed",), backoff=1)
-    second, third = world.probes("q", 2)
-    world.start_agent("retry.after").wait(20)
-    kill_at_each_start(world, 3)
+    first = world.probe("q", "3,0", retries=1, retry_on=("failed",), backoff=3600)
+    second, third, last = (world.probe("q", gate=gate) for gate in ("", world.root / "gate", ""))
+    assert world.start_agent("retry.after").wait(20) < 0
+    agent = world.start_agent()
+    wait_until(lambda: world.ran(third), "the third starts, the first backs off")
+    world.kill(agent)
+    world.come(first)
+    agent = world.start_agent()
+    wait_until(lambda: world.rows()[first]["waits"] == 0, "its time has come")
+    (world.root / "gate").touch()
+    wait_until(world.all_ended, "all ended")
     assert [ran.code for ran in world.ran(first)] == [3, 0]
-    assert in_order_of_start(world) == [first, second, third]
-    assert world.ran(second)[0].began < world.ran(first)[1].began
+    began = {run: world.ran(run)[-1].began for run in (first, second, third, last)}
+    assert sorted(began, key=began.get) == [second, third, first, last]

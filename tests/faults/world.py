@@ -20,6 +20,7 @@ from pathlib import Path
 
 from launch_tui import faults
 from launch_tui.sdk import Launch, LaunchRequest
+from launch_tui.store.clock import iso
 from launch_tui.store.series import SeriesReader
 from launch_tui.targets.processes import alive, identify
 from tests.tracking import encoding
@@ -364,6 +365,15 @@ class World:
         for name in ("started", "pid"):
             text = json.loads((attempt / name).read_text()) | {"boot_id": "an-earlier-boot"}
             (attempt / name).write_text(json.dumps(text))
+
+    def come(self, run):
+        """Have the time come before which a run may not begin, and return it."""
+        due = time.time()
+        db = sqlite3.connect(self.home / "launch.db", timeout=20)
+        with db:
+            db.execute("UPDATE runs SET not_before = ? WHERE id = ?", (iso(due), run))
+        db.close()
+        return due
 
     def kill_supervisor(self, run, number=1):
         """SIGKILL the supervisor of an attempt, if it still is that process, and see it gone."""
