@@ -293,9 +293,7 @@ def queue_content(queue: Queue, agent: AgentStatus | None) -> list[Content]:
         fact("state", "paused" if queue.paused else "active"),
         fact("tracking", queue.tracking),
     ]
-    lines.append(
-        fact("order", "by priority" if queue.prioritized else "as enqueued")
-    )
+    lines.append(fact("order", "by priority" if queue.prioritized else "as enqueued"))
     if queue.config or queue.template_variables:
         lines += _configuration(queue)
     lines.append(weak(""))
