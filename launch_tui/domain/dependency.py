@@ -1,8 +1,8 @@
 """What a run waits for in other runs, and when such a wait is over or hopeless.
 
 Follows Slurm's ``--dependency=afterok|afternotok|afterany``: ``ok`` is met by a run that finished,
-``failed`` by one that ended badly of itself, ``any`` by every end. A run that its user stopped ended
-neither well nor badly.
+``failed`` by one that ended badly of itself, ``any`` by every end. A run that its user stopped
+ended neither well nor badly.
 """
 
 from __future__ import annotations
@@ -60,5 +60,5 @@ def is_met(condition: Condition, state: RunState) -> bool | None:
 
 def why_hopeless(dependency: Dependency, state: RunState) -> str:
     """Return the cause for a run whose condition can no longer be met."""
-    wanted = {Condition.OK: "its success", Condition.FAILED: "its failure"}
-    return f"run {dependency.run} is {state}; this one was to start after {wanted[dependency.condition]}"
+    wanted = {Condition.OK: "its success", Condition.FAILED: "its failure"}[dependency.condition]
+    return f"run {dependency.run} is {state}; this one was to start after {wanted}"

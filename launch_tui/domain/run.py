@@ -140,8 +140,8 @@ class Run:
     Times are ISO 8601 in UTC, or None when they have not come yet. The fields, in this order, are
     the JSON of a run.
 
-    ``group`` is the id that the runs of one parameter product share. ``failure`` is the kind of a bad
-    end. ``after`` are the runs that this one waits for, each ``RUN:ok``, ``RUN:failed`` or
+    ``group`` is the id that the runs of one parameter product share. ``failure`` is the kind of a
+    bad end. ``after`` are the runs that this one waits for, each ``RUN:ok``, ``RUN:failed`` or
     ``RUN:any``. ``not_before`` is when it may start at the earliest, and ``retried`` counts the
     attempts that ``--retries`` added. ``blocked`` is what the agent last lacked to start it.
     """

@@ -40,9 +40,9 @@ class RunSpec:
 
     ``resources`` is the resource configuration that holds for the run: the queue's with what the
     launch gave laid on it, its template variables filled, its macros not expanded yet.
-    ``resource_args`` and ``template_variables`` are the launch's own share of it. ``retries`` is how
-    often a failure of one of the kinds ``retry_on`` is tried again, ``backoff`` the seconds before
-    the first of them.
+    ``resource_args`` and ``template_variables`` are the launch's own share of it. ``retries`` is
+    how often a failure of one of the kinds ``retry_on`` is tried again, ``backoff`` the seconds
+    before the first of them.
     """
 
     kind: JobKind
