@@ -67,8 +67,10 @@ def files_named_in_log(attempt: Attempt) -> list[Path]:
             text = _COLOUR.sub("", log.read(LOG_TAIL).decode("utf-8", "replace"))
     except OSError:
         return []
+    # From a word's beginning only, or a long line would be gone through from each of its bytes.
     words = (
-        rf"[^\s\x1b'\"]*wandb/(?:offline-)?run-\d{{8}}_\d{{6}}-{re.escape(attempt.run_id)}(?:-\d+)?"
+        r"(?<![^\s\x1b'\"])[^\s\x1b'\"]*wandb/"
+        rf"(?:offline-)?run-\d{{8}}_\d{{6}}-{re.escape(attempt.run_id)}(?:-\d+)?"
     )
     folders = dict.fromkeys(re.findall(words, text))
     began = _began(attempt)

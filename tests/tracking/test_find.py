@@ -3,11 +3,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from launch_tui.domain.attempt import Attempt
-from launch_tui.tracking.find import files_named_in_log
+from launch_tui.tracking.find import LOG_TAIL, files_named_in_log
 from launch_tui.tracking.offline import find_wandb_files
 
 ID = "abc12345"
@@ -99,3 +100,14 @@ def test_wandbs_own_words_in_the_log_lead_to_its_files(attempt, tmp_path):
     assert files_named_in_log(attempt) == []
     (attempt.directory / "output.log").write_text("\n".join(lines))
     assert files_named_in_log(attempt) == [far, near]
+
+
+def test_one_long_line_costs_no_more_than_many(attempt):
+    near = make(attempt.working_directory / "a")
+    tail = f" {near.parent}"
+    line = "x" * (LOG_TAIL - len(tail)) + tail
+    (attempt.directory / "output.log").write_text(line)
+    began = time.process_time()
+    assert files_named_in_log(attempt) == [near]
+    # From each of its bytes anew it would be minutes.
+    assert time.process_time() - began < 1
