@@ -121,10 +121,12 @@ def test_a_stop_that_was_asked_before_its_agent_died_is_not_forgotten(world):
 
 
 def running_attempt(world, run, number):
-    wait_until(
-        lambda: (world.rows()[run]["state"], world.rows()[run]["attempt"]) == ("running", number),
-        f"attempt {number} runs",
-    )
+    def runs():
+        # One look: two would see the state of one attempt and the number of the next.
+        row = world.rows()[run]
+        return (row["state"], row["attempt"]) == ("running", number)
+
+    wait_until(runs, f"attempt {number} runs")
 
 
 def test_after_a_reboot_a_run_is_lost_and_the_queue_goes_on(world):
