@@ -319,7 +319,8 @@ def _gpus(count: int) -> str:
 
 def _slots_never_fit(machine: Machine, request: Request) -> str:
     if machine.cpus and request.cpus > machine.cpus + _CPU_GRAIN:
-        return f"it asks for {request.cpus:g} CPUs, there are {machine.cpus:g}"
+        unit = "CPU" if request.cpus == 1 else "CPUs"
+        return f"it asks for {request.cpus:g} {unit}, there are {machine.cpus:g}"
     if machine.memory and request.memory > machine.memory:
         return f"it asks for {_size(request.memory)} of memory, there are {_size(machine.memory)}"
     return ""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from launch_tui import faults
+from launch_tui.domain.failure import FailureKind
 from launch_tui.domain.run import ACTIVE, Phase, Run, RunState
 from launch_tui.domain.spec import RunSpec, load_spec
 from launch_tui.errors import Stale
@@ -141,7 +142,7 @@ def _take_shortage(db: Database, head: Row, lacking: Shortage, owner: str) -> bo
             "phase": Phase.START,
             "cause": lacking.text,
             "next_step": "ask for what this machine gives (launch-tui doctor), then rerun",
-            "failure": "start",
+            "failure": FailureKind.START,
         }
         settle(
             db,

@@ -247,6 +247,11 @@ def test_what_never_fits_is_said_so(count, request_, reason):
         assert isinstance(answer, Assignment)
 
 
+def test_one_cpu_is_told_as_one():
+    half = Machine(cpus=0.5, memory=G)
+    assert never_fits(half, Request(cpus=1), POLICY) == "it asks for 1 CPU, there are 0.5"
+
+
 # The model: try every set of GPUs, by the rules as a person would say them.
 
 SIZES = [8 * G, 24 * G, 80 * G]

@@ -22,7 +22,7 @@ COLUMNS = (
     Column(key="gpu", label="GPU", width=3, right=True),
     Column(key="name", label="NAME", width=16, rank=3),
     Column(key="bar", label="MEMORY", width=_BAR, rank=2),
-    Column(key="memory", label="USED", width=11, right=True),
+    Column(key="memory", label="USED", width=12, right=True),
     Column(key="utilization", label="UTIL", width=4, right=True),
     Column(key="temperature", label="TEMP", width=5, rank=1, right=True),
     Column(key="by", label="USED BY", width=24, flexible=True),
