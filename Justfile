@@ -53,7 +53,7 @@ soak *arguments:
 # Pin the newest versions that pyproject.toml allows.
 constraints:
     { sed '/^[^#]/,$d' constraints.txt; \
-      uv pip compile --universal --python-version 3.11 --extra dev --extra docker --upgrade \
+      uv pip compile --universal --python-version 3.11 --extra dev --upgrade \
         --no-annotate --no-header --no-emit-index-url --quiet pyproject.toml \
         | grep -vE "^pip==|win32'" | sed 's/ ;.*//'; } > constraints.new
     mv constraints.new constraints.txt

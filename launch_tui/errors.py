@@ -12,6 +12,9 @@
     │   ├── StoreBusy           another process kept the store's lock for too long
     │   └── DiskFull            no space left for what was asked
     ├── AgentBusy               another agent holds this data directory
+    ├── EngineError             the Docker engine refused what was asked
+    │   ├── EngineDown          it does not answer; nothing is known, and asking again is right
+    │   └── EngineUnfit         it answers, and cannot be used here (another machine's, too old)
     ├── Stale                   someone else acted on the run first; the caller drops its work
     └── RunFailure              ends an attempt as failed, with the phase that failed
         ├── SourceFailed
@@ -105,6 +108,28 @@ class DiskFull(StoreError):
 
 class AgentBusy(LaunchError):
     """Another agent holds this data directory."""
+
+
+class EngineError(LaunchError):
+    """The Docker engine refused what was asked.
+
+    Args:
+        cause: The engine's own reason, in one line.
+        next_step: What the person can do about it.
+        status: The HTTP status of its answer; 0 where there was none.
+    """
+
+    def __init__(self, cause: str, *, next_step: str = "", status: int = 0) -> None:
+        super().__init__(cause, next_step=next_step)
+        self.status = status
+
+
+class EngineDown(EngineError):
+    """The Docker engine does not answer: nothing is known, and asking again is right."""
+
+
+class EngineUnfit(EngineError):
+    """The Docker engine answers and cannot be used here."""
 
 
 class Stale(LaunchError):

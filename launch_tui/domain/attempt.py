@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from launch_tui.domain.container import ContainerRequest
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -21,7 +23,8 @@ class Attempt:
 
     ``directory`` is the attempt's own (``<home>/runs/<id>/<n>``); ``command`` the argument vector;
     ``working_directory`` where it starts; ``environment`` all of the job's variables. The handle
-    ``<id>.<n>`` is known before anything is started.
+    ``<id>.<n>`` is known before anything is started. ``container`` is what a container for it is
+    made from; then ``command`` is what the container executes and ``environment`` what it is told.
     """
 
     run_id: str
@@ -30,6 +33,7 @@ class Attempt:
     command: tuple[str, ...]
     working_directory: Path
     environment: Mapping[str, str] = field(repr=False)
+    container: ContainerRequest | None = None
 
     @property
     def handle(self) -> str:
@@ -64,18 +68,27 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One line about the job that changes no state: the engine does not answer, for example."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """The job is over.
 
     ``exit_code`` is the exit status, or ``-N`` when signal N ended it; ``cause`` says why when
     there is no exit status (``supervisor killed``, ``rebooted``, an exec error). ``ended_at`` is
-    seconds since the epoch, by the clock of whoever saw the end first.
+    seconds since the epoch, by the clock of whoever saw the end first. ``oom`` says that the
+    resource itself saw the job's memory limit reached.
     """
 
     kind: EndKind
     exit_code: int | None = None
     cause: str = ""
     ended_at: float = 0.0
+    oom: bool = False
 
 
-Status = Running | Ended
+Status = Running | Said | Ended

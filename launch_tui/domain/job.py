@@ -76,15 +76,20 @@ Source = CodeSource | GitSource | ImageSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """The Python environment of a job.
+    """What a job runs in: its Python, and on a target that runs containers its image.
 
     ``python_version`` is ``3.X`` or empty; ``interpreter`` is an absolute path, used by the modes
-    ``current`` and ``python``.
+    ``current`` and ``python``. ``base_image`` is an image that the code is mounted into, without a
+    build. ``dockerfile`` and ``context`` are paths in the job's files, relative to their root:
+    the Dockerfile that the image is built from, and the folder that is its build context.
     """
 
     mode: VenvMode = VenvMode.BUILD
     python_version: str = ""
     interpreter: str = ""
+    base_image: str = ""
+    dockerfile: str = ""
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

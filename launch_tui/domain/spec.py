@@ -43,6 +43,9 @@ class RunSpec:
     ``resource_args`` and ``template_variables`` are the launch's own share of it. ``retries`` is
     how often a failure of one of the kinds ``retry_on`` is tried again, ``backoff`` the seconds
     before the first of them.
+
+    An image's ``command`` is its entry point, empty for the image's own; ``arguments`` are what
+    follows, None for the image's own. ``keep`` leaves the container where it is after its end.
     """
 
     kind: JobKind
@@ -64,6 +67,8 @@ class RunSpec:
     retries: int = 0
     retry_on: tuple[str, ...] = ()
     backoff: float = 0.0
+    arguments: tuple[str, ...] | None = None
+    keep: bool = False
 
 
 _LISTS = ("command", "links", "pass_env", "secrets", "retry_on")
@@ -102,6 +107,8 @@ def load_spec(text: str) -> RunSpec:
     values = json.loads(text)
     kind = JobKind(values["kind"])
     lists = {name: tuple(values.get(name, ())) for name in _LISTS}
+    if values.get("arguments") is not None:
+        lists["arguments"] = tuple(values["arguments"])
     return RunSpec(
         **{
             **values,
