@@ -2,7 +2,7 @@
 
     <root>/<key>/            the virtual environment
     <root>/<key>/complete    written last, by rename; without it the directory is not used
-    <root>/<key>.lock        a kernel lock, held by who builds or removes it; tells where its log is
+    <root>/<key>.lock        held by who builds or removes it
 
 The modification time of ``complete`` is the time of last use. A dead process holds no lock, so what
 it left behind is simply removed by the next one.
@@ -10,17 +10,18 @@ it left behind is simply removed by the next one.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from launch_tui.builders.build_lock import BuildLocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
+    from pathlib import Path
 
 _MARKER = "complete"
 _BEING_REMOVED = "removing"
@@ -64,6 +65,7 @@ class EnvironmentStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.locks = BuildLocks(root)
 
     def path(self, key: str) -> Path:
         """Return where the environment of this key is or will be."""
@@ -99,29 +101,6 @@ class EnvironmentStore:
         (path / _MARKER).unlink(missing_ok=True)
         _remove_tree(path)
 
-    def try_lock(self, key: str) -> BuildLock | None:
-        """Return the lock of this key, or None while somebody else holds it."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        path = self.root / f"{key}.lock"
-        while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                return None
-            if _is_same_file(descriptor, path):
-                return BuildLock(path, descriptor)
-            os.close(descriptor)
-
-    def log_of_builder(self, key: str) -> tuple[Path, int] | None:
-        """Return the log of who holds the lock, and where in it its build begins."""
-        try:
-            record = json.loads((self.root / f"{key}.lock").read_bytes())
-        except (OSError, ValueError):
-            return None
-        return Path(record["log"]), int(record["offset"])
-
     def all(self) -> list[CachedEnvironment]:
         """Return all environments, the last used first, incomplete ones too."""
         found = [self._describe(key) for key in self._keys()]
@@ -145,14 +124,14 @@ class EnvironmentStore:
             old = not environment.complete or environment.last_used_at < keep_newer_than
             if not old or environment.key in in_use:
                 continue
-            lock = self.try_lock(environment.key)
+            lock = self.locks.try_take(environment.key)
             if lock is None:
                 continue
             with lock:
                 if dry_run or self._remove(environment.key, keep_newer_than):
                     removed.append(environment)
                 if not self.path(environment.key).exists():
-                    lock.path.unlink(missing_ok=True)
+                    lock.remove()
         return removed
 
     def _remove(self, key: str, keep_newer_than: float) -> bool:
@@ -181,26 +160,6 @@ class EnvironmentStore:
             return whole
         size, changed = measure(path), _changed(path)
         return CachedEnvironment(key=key, path=path, size=size, last_used_at=changed)
-
-
-class BuildLock:
-    """The right to build or remove one environment, as long as this process lives."""
-
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self.path = path
-        self._descriptor = descriptor
-
-    def announce(self, log: Path, offset: int) -> None:
-        """Tell those who wait where the build can be followed."""
-        record = json.dumps({"pid": os.getpid(), "log": str(log), "offset": offset}).encode()
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, record, 0)
-
-    def __enter__(self) -> BuildLock:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
 
 
 def measure(path: Path) -> int:
@@ -238,11 +197,3 @@ def _changed(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:
         return time.time()
-
-
-def _is_same_file(descriptor: int, path: Path) -> bool:
-    # Who prunes unlinks the lock file; a lock on an unlinked file excludes nobody.
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False

@@ -174,11 +174,11 @@ class _UvCommands:
             raise BuildFailed(cause, next_step=next_step)
 
     async def _run(self, *arguments: str) -> tuple[int, str]:
-        from launch_tui.builders.uv_process import run_uv
+        from launch_tui.builders.child_process import run_child
 
         self._out.say(f"uv {' '.join(arguments)}")
         before = self._out.size
-        status = await run_uv(
+        status = await run_child(
             [self._uv, *arguments],
             directory=self._source,
             environ=self._environ,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from launch_tui import faults
 from launch_tui.builders import Interpreter
-from launch_tui.builders.build_log import BuildLog, Follower
+from launch_tui.builders.build_log import BuildLog
 from launch_tui.builders.environments import CachedEnvironment, EnvironmentStore
 from launch_tui.builders.none import NoBuilder
 from launch_tui.builders.recipe import Recipe, summary
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
     from pathlib import Path
-
-    from launch_tui.builders.environments import BuildLock
-
-WAIT_SECONDS = 0.1
-"""How often who waits for another's build looks whether it is over."""
 
 
 class VenvBuilder:
@@ -120,11 +115,12 @@ class VenvBuilder:
     async def _build_once(
         self, recipe: Recipe, out: BuildLog, report: Callable[[str], None]
     ) -> CachedEnvironment:
-        lock = self._environments.try_lock(recipe.key)
+        locks = self._environments.locks
+        lock = locks.try_take(recipe.key)
         if lock is None:
             out.say(f"environment {recipe.key} is being built for another run; its output follows")
             report("waiting for the same environment, being built for another run")
-            lock = await self._wait(recipe.key, out)
+            lock = await locks.wait(recipe.key, out)
         with lock:
             found = self._environments.use(recipe.key)
             if found is not None:
@@ -134,15 +130,6 @@ class VenvBuilder:
             lock.announce(out.path, out.offset)
             faults.point("build.locked")
             return await recipe.make(out, report)
-
-    async def _wait(self, key: str, out: BuildLog) -> BuildLock:
-        follower = Follower(out)
-        while (lock := self._environments.try_lock(key)) is None:
-            follower.copy(self._environments.log_of_builder(key))
-            # Polled: a thread blocked in flock cannot be cancelled, and would keep the loop alive.
-            await asyncio.sleep(WAIT_SECONDS)
-        follower.copy(self._environments.log_of_builder(key))
-        return lock
 
 
 def running_version() -> str:
