@@ -75,6 +75,11 @@ class Home:
         return self.root / "envs"
 
     @property
+    def images(self) -> Path:
+        """Locks and records of last use of the images that were built here."""
+        return self.root / "images"
+
+    @property
     def temporary(self) -> Path:
         """Work in progress, on the same file system as the rest."""
         return self.root / "tmp"

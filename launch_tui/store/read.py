@@ -330,6 +330,7 @@ def run_from_row(db: Database, row: Row) -> Run:
         not_before=row["not_before"],
         retried=row["retried"],
         blocked=row["blocked"],
+        image_digest=row["image_digest"],
     )
 
 

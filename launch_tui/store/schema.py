@@ -51,6 +51,12 @@ def order_and_eligibility(db: Tables) -> None:
         db.execute(statement)
 
 
+@migration()
+def images(db: Tables) -> None:
+    """Which image exactly a run ran in."""
+    db.execute("ALTER TABLE runs ADD COLUMN image_digest TEXT")
+
+
 _JOBS = """
 CREATE TABLE jobs (
     id          INTEGER PRIMARY KEY,

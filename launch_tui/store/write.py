@@ -44,6 +44,7 @@ _COLUMNS_OF_A_TRANSITION = frozenset(
         "attempt",
         "progress",
         "image",
+        "image_digest",
         "gpus",
         "blocked",
         "failure",
