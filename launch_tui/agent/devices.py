@@ -162,7 +162,7 @@ class DeviceWatch:
     def can_ever_fit(self, request: Request) -> str:
         """Return why a request can never be met here; empty when it can, or nobody knows yet."""
         if not self._ready or self.trouble:
-            request = replace(request, gpus=0, gpu_memory=0)
+            request = request.without_gpus()
         with self._lock:
             gpus = tuple(self._known.values())
         machine = Machine(gpus=gpus, cpus=self._cpus, memory=self._memory)

@@ -165,7 +165,7 @@ def keys_told(queue: Queue, *, owner: bool = True) -> list[str]:
     """
     from launch_tui.targets.schemas import schema_of
 
-    keys = [key for key in schema_of(queue.resource).keys if owner or not key.owner_only]
+    keys = [key for key in schema_of(queue.resource).keys if owner or key.for_launches]
     width = max((len(key.name) for key in keys), default=0)
     told = [f"  {key.name:<{width}}  {key.allowed}: {key.help}" for key in keys]
     holes = "; a value may have {{holes}}" if owner else ", laid on those of the queue"

@@ -6,7 +6,6 @@ Without one the drivers are asked here and now.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from launch_tui.devices import DriverGone, NoDevices, record
@@ -29,7 +28,7 @@ def why_never_fits(home: Home, request: Request, *, agent_lives: bool) -> str:
     known = record.read(home) if agent_lives else None
     if known is not None:
         # GPUs that do not answer may come back, and asking here could hang as it does there.
-        asked = replace(request, gpus=0, gpu_memory=0) if known.trouble else request
+        asked = request.without_gpus() if known.trouble else request
         return never_fits(known.machine, asked, Policy())
     machine = look(gpus=bool(request.gpu_count))
     return never_fits(machine, request, Policy()) if machine is not None else ""

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -66,26 +66,46 @@ class Key:
     """One key of a resource configuration.
 
     ``minimum`` and ``maximum`` are in the unit of what is read: bytes, seconds. ``owner_only`` keys
-    are set by a queue and never by a launch. ``also`` are words by which people look for this key;
-    they only help to name it in an error. ``keys`` are those of an object. ``parse`` reads values
-    that the kind alone does not describe; it takes what the kind has read and the error's field.
+    are set by a queue and never by a launch; where only some values are the owner's, it is a
+    function that says so of what was read. ``aliases`` are other names of the key, which stand for
+    it. ``also`` are words by which people look for it; they only help to name it in an error.
+    ``words`` are taken as they are beside the values of the kind. ``keys`` are those of an object,
+    ``check_name`` refuses a name among ``NAMES``. ``parse`` reads values that the kind alone does
+    not describe; it takes what the kind has read and the error's field. ``form`` says how such
+    values are written.
     """
 
     name: str
     kind: Kind
     help: str
-    owner_only: bool = False
+    owner_only: bool | Callable[[Any], bool] = False
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     keys: tuple[Key, ...] = ()
+    check_name: Callable[[str, str], object] | None = None
     parse: Callable[[Any, str], Any] | None = None
+    form: str = ""
 
     @property
     def allowed(self) -> str:
         """What may be given, in words: ``a whole number from 0 to 64``."""
-        return " or ".join(self.choices) or self.kind + _span(self)
+        told = self.form or " or ".join(self.choices) or self.kind + _span(self)
+        return ", or ".join((told, *self.words))
+
+    @property
+    def for_launches(self) -> bool:
+        """Whether a launch may give it, if only with some values."""
+        return self.owner_only is not True
+
+    def is_owners(self, value: Any, field: str) -> bool:  # noqa: ANN401
+        """Say whether a value, as it was written, is only the owner's to give."""
+        if not callable(self.owner_only):
+            return self.owner_only
+        return value is not None and self.owner_only(self.read(value, field))
 
     def read(self, value: Any, field: str) -> Any:  # noqa: ANN401
         """Return what ``value`` means for this key.
@@ -97,12 +117,17 @@ class Key:
         Raises:
             UsageError: When it is not of this kind, or out of bounds.
         """
+        word = str(value).strip().lower() if isinstance(value, (str, int)) else ""
+        read = word if word in self.words else self._read(value, field)
+        return read if self.parse is None else self.parse(read, field)
+
+    def _read(self, value: Any, field: str) -> Any:  # noqa: ANN401
         read = _READERS[self.kind](self, value, field)
         if isinstance(read, (int, float)) and not _within(self, read):
             raise wrong(field, value, self.allowed)
         if self.choices and read not in self.choices:
             raise wrong(field, value, self.allowed)
-        return read if self.parse is None else self.parse(read, field)
+        return read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +137,9 @@ class Schema:
     ``request`` says what of the machine's slots a checked configuration asks for (a
     ``slots.Request``), for targets that use this machine. An ``open`` schema also takes keys that
     it does not name: the target hands them on to a system that checks them itself. Keys that are
-    ``kept`` come with a queue of W&B's and mean nothing to this target.
+    ``kept`` come with a queue of W&B's and mean nothing to this target. ``refused`` are keys that
+    people expect here, with the reason why there is none. ``agree`` raises for values that cannot
+    stand together; it takes what was read, by key, and the configuration's field.
     """
 
     resource: Resource
@@ -120,15 +147,32 @@ class Schema:
     request: Callable[[Mapping[str, Any]], Any] | None = None
     open: bool = False
     kept: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    agree: Callable[[Mapping[str, Any], str], None] | None = None
 
     def find(self, name: str) -> Key | None:
-        """Return the key of that name."""
-        return next((key for key in self.keys if key.name == name), None)
+        """Return the key of that name, or of one that stands for it."""
+        return find_key(self.keys, name)
+
+
+def find_key(keys: Iterable[Key], name: str) -> Key | None:
+    """Return the key that a name means: its own or an alias, with ``-`` and ``_`` as the same."""
+    dashed = name.replace("_", "-")
+    for key in keys:
+        if key.name == name or any(
+            each.replace("_", "-") == dashed for each in (key.name, *key.aliases)
+        ):
+            return key
+    return None
 
 
 def nearest(name: str, keys: Iterable[Key]) -> str:
     """Return the name of the key that was probably meant; empty when none is alike."""
-    names = {word: key.name for key in keys for word in (key.name, *key.also)}
+    names = {
+        word.replace("-", "_"): key.name
+        for key in keys
+        for word in (key.name, *key.aliases, *key.also)
+    }
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     found = get_close_matches(plain, sorted(names), n=1)
     return names[found[0]] if found else ""
@@ -269,21 +313,30 @@ def _lines(key: Key, value: object, field: str) -> tuple[str, ...]:
 
 
 def _names(key: Key, value: object, field: str) -> dict[str, str]:
-    if isinstance(value, (list, tuple)):
-        value = named(value, field)
+    value = named(value, field)
     if not isinstance(value, Mapping):
         raise wrong(field, value, f"{key.kind}: a mapping, or a list of NAME=value")
+    for name in value:
+        if key.check_name is None:
+            check_variable(name, field=field)
+        else:
+            key.check_name(name, field)
     return {
-        check_variable(name, field=field): _assigned(text, f"{field}.{name}")
-        for name, text in value.items()
-        if text is not None
+        name: _assigned(text, f"{field}.{name}") for name, text in value.items() if text is not None
     }
 
 
-def named(words: Iterable[object], field: str) -> dict[str, str]:
-    """Return the mapping that Docker's list of ``NAME=value`` stands for."""
+def named(value: object, field: str) -> Any:  # noqa: ANN401
+    """Return the mapping that Docker's list of ``NAME=value``, or one of them, stands for.
+
+    What is no list and no text is returned as it is.
+    """
+    if isinstance(value, str):
+        value = [line for line in value.splitlines() if line.strip()]
+    if not isinstance(value, (list, tuple)):
+        return value
     found: dict[str, str] = {}
-    for at, word in enumerate(words):
+    for at, word in enumerate(value):
         name, separator, value = check_text(word, f"{field}[{at}]").partition("=")
         if not separator:
             raise UsageError(f"{field}[{at}]", f"{name!r} has no '='", allowed="NAME=value")
@@ -303,15 +356,32 @@ def _assigned(value: object, field: str) -> str:
 def _object(key: Key, value: object, field: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise wrong(field, value, key.allowed)
-    inner = {part.name: part for part in key.keys}
-    for name in value:
-        if name not in inner:
-            raise unknown_key(f"{field}.{name}", name, key.keys, f"a key of {key.name}")
-    return {
-        name: inner[name].read(part, f"{field}.{name}")
-        for name, part in value.items()
-        if part is not None
-    }
+    read: dict[str, Any] = {}
+    for name, part in value.items():
+        where = f"{field}.{name}"
+        inner = part_of(key, name, where)
+        if inner.name in read:
+            raise given_twice(where, inner)
+        if part is not None:
+            read[inner.name] = inner.read(part, where)
+    return read
+
+
+def part_of(key: Key, name: str, field: str) -> Key:
+    """Return the key within an object that a name means.
+
+    Raises:
+        UsageError: When the object has none of that name.
+    """
+    inner = find_key(key.keys, name)
+    if inner is None:
+        raise unknown_key(field, name, key.keys, f"a key of {key.name}")
+    return inner
+
+
+def given_twice(field: str, key: Key) -> UsageError:
+    """Return the refusal of a key that was given under two of its names."""
+    return UsageError(field, f"means {key.name}, which is given as well", allowed="one of them")
 
 
 def unknown_key(field: str, name: str, keys: tuple[Key, ...], what: str) -> UsageError:

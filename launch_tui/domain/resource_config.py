@@ -11,7 +11,17 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.config_keys import Key, Kind, Schema, named, unknown_key
+from launch_tui.domain.config_keys import (
+    Key,
+    Kind,
+    Schema,
+    find_key,
+    given_twice,
+    named,
+    part_of,
+    shown_value,
+    unknown_key,
+)
 from launch_tui.domain.document import check_plain, dotted, read_document
 from launch_tui.domain.environment import looks_secret
 from launch_tui.domain.queue import Resource, parse_resource
@@ -78,7 +88,8 @@ def check(
     """Return a configuration in its plain form if the target takes it.
 
     Values stay as they were written (``20G``), but Docker's lists of ``NAME=value`` become objects,
-    so that a launch can override one name of them. A null takes a key of the queue's away.
+    so that a launch can override one name of them, and aliases of a key become its name. A null
+    takes a key of the queue's away.
 
     Args:
         schema: The target's.
@@ -95,15 +106,19 @@ def check(
     for name, value in config.items():
         where = f"{field} {dotted([name])}".strip()
         key = schema.find(name)
-        if key is not None:
-            if key.owner_only and not owner:
-                raise _not_for_a_launch(schema, where)
-            checked[name] = _checked(key, value, where, holes_allowed=holes_allowed)
-        elif schema.open or name in schema.kept:
+        if key is None:
+            _check_other(schema, name, where, owner=owner)
             checked[name] = value
+        elif key.name in checked:
+            raise given_twice(where, key)
+        elif not (owner or key.for_launches):
+            raise _not_for_a_launch(schema, where)
         else:
-            keys = tuple(key for key in schema.keys if owner or not key.owner_only)
-            raise unknown_key(where, name, keys, f"a key of {schema.resource}")
+            checked[key.name] = _checked(key, value, where, holes_allowed=holes_allowed)
+            if not owner and key.is_owners(value, where):
+                raise _not_for_a_launch(schema, where, value)
+    if owner and schema.agree is not None:
+        schema.agree(_read(schema, checked, field), field)
     return checked
 
 
@@ -156,10 +171,32 @@ def _of_type(types: Mapping[str, Any], resource: Resource, field: str) -> dict[s
     raise UsageError(field, f"is for {given}, the queue runs on {resource}", allowed=resource)
 
 
-def _not_for_a_launch(schema: Schema, where: str) -> UsageError:
-    allowed = ", ".join(sorted(key.name for key in schema.keys if not key.owner_only))
-    problem = "is set by the queue's owner and not by a launch"
-    return UsageError(where, problem, allowed=allowed)
+def _check_other(schema: Schema, name: str, where: str, *, owner: bool) -> None:
+    """Raise for a name that is no key, unless this target keeps or hands on such."""
+    if schema.open or name in schema.kept:
+        return
+    dashed = name.replace("_", "-")
+    if dashed in schema.refused:
+        raise UsageError(where, f"is not for {schema.resource}: {schema.refused[dashed]}")
+    keys = tuple(key for key in schema.keys if owner or key.for_launches)
+    raise unknown_key(where, name, keys, f"a key of {schema.resource}")
+
+
+def _not_for_a_launch(schema: Schema, where: str, value: object = None) -> UsageError:
+    whose = "is set by the queue's owner and not by a launch"
+    if value is not None:
+        return UsageError(where, f"{shown_value(value)} {whose}")
+    allowed = ", ".join(sorted(key.name for key in schema.keys if key.for_launches))
+    return UsageError(where, whose, allowed=allowed)
+
+
+def _read(schema: Schema, checked: Mapping[str, Any], field: str) -> dict[str, Any]:
+    """Return what the values without holes mean, by key."""
+    return {
+        name: key.read(value, f"{field} {name}")
+        for name, value in checked.items()
+        if value is not None and not has_hole(value) and (key := schema.find(name)) is not None
+    }
 
 
 def _checked(key: Key, value: Any, where: str, *, holes_allowed: bool) -> Any:  # noqa: ANN401
@@ -169,32 +206,48 @@ def _checked(key: Key, value: Any, where: str, *, holes_allowed: bool) -> Any:  
         # What is around the holes is checked too, where it can be told apart from them.
         return _checked_around_holes(key, value, where)
     key.read(value, where)
-    if key.kind is Kind.NAMES and isinstance(value, list):
+    return _plain(key, value, where)
+
+
+def _plain(key: Key, value: Any, where: str) -> Any:  # noqa: ANN401
+    """Return a value as it is kept: names as an object, an object's keys by their own names."""
+    if key.kind is Kind.NAMES:
         return named(value, where)
-    return value
+    if key.kind is not Kind.OBJECT or not isinstance(value, Mapping):
+        return value
+    parts = {name: find_key(key.keys, name) or key for name in value}
+    return {
+        parts[name].name: _plain(parts[name], inner, f"{where}.{name}")
+        for name, inner in value.items()
+    }
 
 
 def _checked_around_holes(key: Key, value: Any, where: str) -> Any:  # noqa: ANN401
-    if key.kind is Kind.NAMES and isinstance(value, list):
-        if any(isinstance(word, str) and "=" not in word and has_hole(word) for word in value):
+    if key.kind is Kind.NAMES and not isinstance(value, Mapping):
+        words = [value] if isinstance(value, str) else value
+        if any(isinstance(word, str) and "=" not in word and has_hole(word) for word in words):
             return value
         value = named(value, where)
     if isinstance(value, Mapping) and key.kind in (Kind.NAMES, Kind.OBJECT):
         _check_names(key, value, where)
     elif isinstance(value, Mapping):
         key.read(value, where)
-    return value
+    return _plain(key, value, where)
 
 
 def _check_names(key: Key, value: Mapping[str, Any], where: str) -> None:
-    inner = {part.name: part for part in key.keys}
+    seen = set()
     for name, part in value.items():
-        if key.kind is Kind.OBJECT and name not in inner:
-            raise unknown_key(f"{where}.{name}", name, key.keys, f"a key of {key.name}")
-        if key.kind is Kind.NAMES and not has_hole(part):
-            key.read({name: part}, where)
-        elif key.kind is Kind.OBJECT and part is not None and not has_hole(part):
-            inner[name].read(part, f"{where}.{name}")
+        if key.kind is Kind.NAMES:
+            if not has_hole(part):
+                key.read({name: part}, where)
+            continue
+        inner = part_of(key, name, f"{where}.{name}")
+        if inner.name in seen:
+            raise given_twice(f"{where}.{name}", inner)
+        seen.add(inner.name)
+        if part is not None:
+            _checked(inner, part, f"{where}.{name}", holes_allowed=True)
 
 
 def _leaves(

@@ -8,7 +8,7 @@ occupy is never given at all. Sizes are bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Request:
     """What a run asks for; 0 is nothing.
 
     ``gpu_memory`` is for each GPU and alone asks for one. With ``sharing`` the run takes just that
-    much of it, else the whole GPU.
+    much of it, else the whole GPU. ``every_gpu`` asks for all that the machine has to give.
     """
 
     gpus: int = 0
@@ -77,11 +77,12 @@ class Request:
     cpus: float = 0.0
     memory: int = 0
     sharing: bool = False
+    every_gpu: bool = False
 
     @property
     def gpu_count(self) -> int:
-        """How many GPUs are asked for."""
-        return max(self.gpus, 1 if self.gpu_memory else 0)
+        """How many GPUs are asked for; of all of them, at least how many."""
+        return max(self.gpus, 1 if self.gpu_memory or self.every_gpu else 0)
 
     @property
     def share(self) -> int:
@@ -92,6 +93,10 @@ class Request:
     def empty(self) -> bool:
         """Whether it fits everywhere because it asks for nothing."""
         return not (self.gpu_count or self.cpus or self.memory)
+
+    def without_gpus(self) -> Request:
+        """Return what is asked for beside GPUs."""
+        return replace(self, gpus=0, gpu_memory=0, every_gpu=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +164,7 @@ def assign(
     """
     if problem := never_fits(machine, request, policy):
         return Shortage(kind="never", text=f"can never start here: {problem}")
+    request = _counted(request, _usable(machine, policy))
     views = [_view(gpu, held, policy) for gpu in _usable(machine, policy)]
     fitting = [view for view in views if _fits(view, request)]
     if len(fitting) < request.gpu_count:
@@ -177,6 +183,11 @@ def assign(
 def never_fits(machine: Machine, request: Request, policy: Policy) -> str:
     """Return why a request could not be met even if all others were gone; empty when it could."""
     return _gpus_never_fit(machine, request, policy) or _slots_never_fit(machine, request)
+
+
+def _counted(request: Request, gpus: Sequence[Gpu]) -> Request:
+    """Return a request for a number of GPUs where it asks for all of these."""
+    return replace(request, gpus=max(len(gpus), 1)) if request.every_gpu else request
 
 
 def named(gpu: Gpu, names: Sequence[str]) -> int | None:
@@ -291,12 +302,13 @@ def _runs(runs: Sequence[str]) -> str:
 
 
 def _gpus_never_fit(machine: Machine, request: Request, policy: Policy) -> str:
-    count = request.gpu_count
+    gpus = _usable(machine, policy)
+    count = _counted(request, gpus).gpu_count
     if not count:
         return ""
-    gpus = _usable(machine, policy)
     if len(gpus) < count:
-        return f"it asks for {_gpus(count)}, {_have(len(machine.gpus), len(gpus))}"
+        asked = "all GPUs" if request.every_gpu else _gpus(count)
+        return f"it asks for {asked}, {_have(len(machine.gpus), len(gpus))}"
     large = [gpu for gpu in gpus if gpu.memory_total >= request.gpu_memory]
     if len(large) >= count:
         return ""

@@ -185,7 +185,7 @@ def launch_keys(resource: Resource, *, owner: bool = False) -> tuple[Key, ...]:
     """
     from launch_tui.targets.schemas import schema_of
 
-    return tuple(key for key in schema_of(resource).keys if owner or not key.owner_only)
+    return tuple(key for key in schema_of(resource).keys if owner or key.for_launches)
 
 
 def check_tracking(value: str, *, field: str = "--tracking") -> str:

@@ -12,6 +12,8 @@ from launch_tui.domain.config_keys import (
     MAX_SHOWN,
     Key,
     Kind,
+    find_key,
+    nearest,
     read_flag,
     read_number,
     read_whole,
@@ -34,6 +36,9 @@ from launch_tui.errors import UsageError
             "a duration of at most 1h30m, such as 90s or 1h30m",
         ),
         (Key(name="a", kind=Kind.TEXT, help="", choices=("x", "y")), "x or y"),
+        (Key(name="a", kind=Kind.WHOLE, help="", minimum=1, words=("all", "none")),
+         "a whole number of at least 1, or all, or none"),
+        (Key(name="a", kind=Kind.LINES, help="", form="HOST:PORT"), "HOST:PORT"),
     ],
 )  # fmt: skip
 def test_what_a_key_allows_in_words(key, allowed):
@@ -86,3 +91,58 @@ def test_flags(value, flag):
 )  # fmt: skip
 def test_a_wrong_value_is_repeated_on_one_short_line(value, text):
     assert shown_value(value) == text
+
+
+ALIASED = (
+    Key(name="shm-size", kind=Kind.SIZE, help=""),
+    Key(name="publish", kind=Kind.LINES, help="", aliases=("p",), also=("ports",)),
+    Key(name="gpu_memory", kind=Kind.SIZE, help=""),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("shm-size", "shm-size"), ("shm_size", "shm-size"), ("p", "publish"), ("P", None),
+     ("gpu-memory", "gpu_memory"), ("ports", None), ("shm", None)],
+)  # fmt: skip
+def test_a_key_is_found_by_each_of_its_names(name, found):
+    key = find_key(ALIASED, name)
+    assert (key and key.name) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("shmsize", "shm-size"), ("shm_sise", "shm-size"), ("ports", "publish"), ("zzz", "")],
+)
+def test_the_nearest_key_counts_dashes_as_underscores(name, meant):
+    assert nearest(name, ALIASED) == meant
+
+
+@pytest.mark.parametrize("value", ["all", "ALL", " all "])
+def test_a_word_is_taken_beside_the_values_of_the_kind(value):
+    key = Key(name="a", kind=Kind.WHOLE, help="", minimum=0, words=("all",))
+    assert (key.read(value, "a"), key.read("2", "a")) == ("all", 2)
+    with pytest.raises(UsageError, match="allowed: a whole number of at least 0, or all"):
+        key.read("every", "a")
+
+
+def test_a_word_goes_through_the_keys_own_reading():
+    key = Key(name="a", kind=Kind.SIZE, help="", words=("-1",), parse=lambda read, _: (read,))
+    assert (key.read(-1, "a"), key.read("1K", "a")) == (("-1",), (1024,))
+
+
+@pytest.mark.parametrize("value", ["A=1", "A=1\nB=2=3\n", ["A=1"]])
+def test_names_are_read_from_the_forms_that_docker_has(value):
+    read = Key(name="env", kind=Kind.NAMES, help="").read(value, "env")
+    assert read in ({"A": "1"}, {"A": "1", "B": "2=3"})
+
+
+def test_names_that_are_no_variables_have_a_rule_of_their_own():
+    def short(name, field):
+        if len(name) > 3:
+            raise UsageError(field, f"{name} is too long")
+
+    key = Key(name="label", kind=Kind.NAMES, help="", check_name=short)
+    assert key.read({"a.b": 1}, "label") == {"a.b": "1"}
+    with pytest.raises(UsageError, match=r"label: a\.bc is too long"):
+        key.read(["a.bc=1"], "label")

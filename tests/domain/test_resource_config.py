@@ -268,6 +268,131 @@ def test_shown_is_one_line_each_and_hides_secrets():
     }
 
 
+CONTAINERS = Schema(
+    resource=Resource.LOCAL_CONTAINER,
+    refused={"restart-policy": "runs are tried again by --retries"},
+    keys=(
+        Key(name="env", kind=Kind.NAMES, aliases=("e",), help=""),
+        Key(name="shm-size", kind=Kind.SIZE, help=""),
+        Key(
+            name="network",
+            kind=Kind.TEXT,
+            aliases=("net",),
+            owner_only=lambda read: read == "host",
+            help="",
+        ),
+        Key(
+            name="builder",
+            kind=Kind.OBJECT,
+            help="",
+            keys=(
+                Key(name="build_args", kind=Kind.NAMES, help=""),
+                Key(
+                    name="accelerator",
+                    kind=Kind.OBJECT,
+                    aliases=("cuda",),
+                    help="",
+                    keys=(Key(name="base_image", kind=Kind.TEXT, help=""),),
+                ),
+            ),
+        ),
+    ),
+    agree=lambda read, field: fail_if_small(read, field),
+)
+
+
+def fail_if_small(read, field):
+    if read.get("shm-size") == 1 and read.get("network") == "none":
+        raise UsageError(f"{field} shm-size", "is too small without a network")
+
+
+@pytest.mark.parametrize("owner", [True, False])
+def test_every_name_of_a_key_is_kept_as_its_own(owner):
+    config = {"e": "A=1", "shm_size": "1G", "net": "none",
+              "builder": {"build-args": ["B=2"], "cuda": {"base-image": "x"}}}  # fmt: skip
+    assert check(CONTAINERS, config, owner=owner, field="-c") == {
+        "env": {"A": "1"},
+        "shm-size": "1G",
+        "network": "none",
+        "builder": {"build_args": {"B": "2"}, "accelerator": {"base_image": "x"}},
+    }
+
+
+def test_names_of_one_key_lie_on_those_of_the_queue():
+    queue = check(CONTAINERS, {"env": ["A=1", "B=1"]}, owner=True, field="-c")
+    launch = check(CONTAINERS, {"e": ["B=2"]}, owner=False, field="-R")
+    assert merged(queue, launch) == {"env": {"A": "1", "B": "2"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        ({"env": {}, "e": {}}, "-R e: means env, which is given as well (allowed: one of them)"),
+        ({"shm-size": 1, "shm_size": 1}, "-R shm_size: means shm-size, which is given as well"),
+        ({"builder": {"cuda": {}, "accelerator": {}}},
+         "-R builder.accelerator: means accelerator, which is given as well"),
+        ({"builder": {"cuda": {"image": "x"}}},
+         "-R builder.cuda.image: is not a key of accelerator, did you mean base_image?"),
+        ({"network": "host"}, "-R network: 'host' is set by the queue's owner and not by a launch"),
+        ({"restart_policy": "always"},
+         "-R restart_policy: is not for local-container: runs are tried again by --retries"),
+    ],
+)  # fmt: skip
+def test_a_launch_is_told_which_names_and_values_are_not_its_own(config, line):
+    with pytest.raises(UsageError) as error:
+        check(CONTAINERS, config, owner=False, field="-R")
+    assert str(error.value).startswith(line)
+
+
+@pytest.mark.parametrize("value", ["host", "none", None])
+def test_an_owner_gives_every_value_and_a_launch_may_take_it_away(value):
+    config = {"network": value}
+    assert check(CONTAINERS, config, owner=True, field="-c") == config
+    if value != "host":
+        assert check(CONTAINERS, config, owner=False, field="-R") == config
+
+
+def test_values_that_cannot_stand_together_are_refused_as_a_whole():
+    config = {"shm_size": 1, "network": "none"}
+    with pytest.raises(UsageError, match="queue q shm-size: is too small without a network"):
+        check(CONTAINERS, config, owner=True, field="queue q")
+    assert check(CONTAINERS, {"shm-size": 1}, owner=True, field="-c") == {"shm-size": 1}
+    # Part of a whole that only its queue completes, and a hole that may be filled with anything.
+    check(CONTAINERS, config, owner=False, field="-R")
+    check(CONTAINERS, {**config, "network": "{{n}}"}, owner=True, field="-c", holes_allowed=True)
+
+
+@pytest.mark.parametrize(
+    ("config", "kept"),
+    [
+        ({"e": "A={{a}}"}, {"env": {"A": "{{a}}"}}),
+        ({"e": "{{all}}"}, {"env": "{{all}}"}),
+        ({"builder": {"cuda": {"base-image": "{{i}}"}}},
+         {"builder": {"accelerator": {"base_image": "{{i}}"}}}),
+        ({"builder": {"cuda": "{{c}}"}}, {"builder": {"accelerator": "{{c}}"}}),
+        ({"network": "{{n}}"}, {"network": "{{n}}"}),
+    ],
+)  # fmt: skip
+def test_names_are_made_one_around_holes_too(config, kept):
+    assert check(CONTAINERS, config, owner=True, field="-c", holes_allowed=True) == kept
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        ({"builder": {"cuda": {"base_image": "{{i}}"}, "accelerator": {}}},
+         "-c builder.accelerator: means accelerator, which is given as well"),
+        ({"builder": {"cuda": {"base_image": "{{i}}", "x": 1}}},
+         "-c builder.cuda.x: is not a key of accelerator"),
+        ({"builder": {"build_args": {"A": "{{i}}", "B": []}}}, "-c builder.build_args.B: a list"),
+    ],
+)  # fmt: skip
+def test_what_is_around_the_holes_of_an_inner_object_is_checked(config, line):
+    with pytest.raises(UsageError) as error:
+        check(CONTAINERS, config, owner=True, field="-c", holes_allowed=True)
+    assert str(error.value).startswith(line)
+
+
 leaves = (
     st.none() | st.integers() | st.text("ab.\n", max_size=3) | st.lists(st.integers(), max_size=2)
 )

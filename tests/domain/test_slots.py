@@ -247,6 +247,41 @@ def test_what_never_fits_is_said_so(count, request_, reason):
         assert isinstance(answer, Assignment)
 
 
+def test_every_gpu_is_all_that_there_are_to_give():
+    request = Request(every_gpu=True)
+    assert (request.empty, request.without_gpus().empty) == (False, True)
+    assert indices(assign(machine(3), request, [], POLICY)) == [0, 1, 2]
+    assert indices(assign(machine(3), request, [], Policy(exclude=("1",)))) == [0, 2]
+    waits = assign(machine(3), request, [held("a", 1)], POLICY)
+    assert text(waits) == "waits for GPU: 2 free of 3, needs 3, GPU 1 held by run a"
+
+
+@pytest.mark.parametrize(
+    ("count", "policy", "reason"),
+    [
+        (0, POLICY, "it asks for all GPUs, this machine has none"),
+        (1, Policy(exclude=("0",)), "it asks for all GPUs, this machine has 1, 1 of them excluded "
+         "by the agent's configuration"),
+        (2, POLICY, ""),
+    ],
+)  # fmt: skip
+def test_every_gpu_of_a_machine_without_one_is_never(count, policy, reason):
+    assert never_fits(machine(count), Request(every_gpu=True), policy) == reason
+
+
+def test_every_gpu_with_a_size_needs_it_on_each():
+    small = machine(2, gpu1={"total": 8 * G})
+    reason = never_fits(small, Request(every_gpu=True, gpu_memory=10 * G), POLICY)
+    assert reason == (
+        "it asks for 2 GPUs with 10G, 1 of 2 have that much (the largest has 24G)"
+    )  # fmt: skip
+    shared = Request(every_gpu=True, gpu_memory=4 * G, sharing=True)
+    assert assign(small, shared, [], POLICY).gpus == (
+        HeldGpu(uuid="GPU-0001", memory=4 * G),
+        HeldGpu(uuid="GPU-0000", memory=4 * G),
+    )
+
+
 def test_one_cpu_is_told_as_one():
     half = Machine(cpus=0.5, memory=G)
     assert never_fits(half, Request(cpus=1), POLICY) == "it asks for 1 CPU, there are 0.5"

@@ -148,12 +148,17 @@ def test_a_value_that_cannot_be_is_refused(name, value, line):
 @pytest.mark.parametrize(
     ("word", "key"),
     [("e", "env"), ("m", "memory"), ("mem", "memory"), ("num_gpus", "gpus"), ("cpu", "cpus"),
-     ("gpu-memory", "gpu_memory"), ("time_limit", "timeout"), ("python_version", "python"),
-     ("environment", "env"), ("ulimits", "ulimit"), ("env-file", "env_file")],
+     ("time_limit", "timeout"), ("python_version", "python"), ("environment", "env"),
+     ("ulimits", "ulimit")],
 )  # fmt: skip
 def test_other_systems_words_lead_to_ours(word, key):
     with pytest.raises(UsageError, match=f"did you mean {key}\\?"):
         check(SCHEMA, {word: 1}, owner=False, field="-R")
+
+
+def test_a_dash_for_an_underscore_is_the_same_key():
+    config = check(SCHEMA, {"env-file": "a.env", "gpu-memory": "1G"}, owner=False, field="-R")
+    assert config == {"env_file": "a.env", "gpu_memory": "1G"}
 
 
 @pytest.mark.parametrize(
