@@ -49,15 +49,20 @@ class ImageReference:
     def name(self) -> str:
         """The short form without tag and digest."""
         if self.registry != DOCKER_HUB:
-            return f"{self.registry}/{self.repository}"
+            return self.full_name
         short = self.repository.removeprefix(_OFFICIAL)
         return self.repository if "/" in short else short
+
+    @property
+    def full_name(self) -> str:
+        """The registry and the repository."""
+        return f"{self.registry}/{self.repository}"
 
     @property
     def canonical(self) -> str:
         """The form that means the same to every tool: the registry, and a tag or digest."""
         tag = self.tag or ("" if self.digest else "latest")
-        return f"{self.registry}/{self.repository}{self._suffix(tag)}"
+        return self.full_name + self._suffix(tag)
 
     def with_tag(self, tag: str) -> ImageReference:
         """Return the reference with this tag, and without a digest: that named other content."""
