@@ -15,6 +15,8 @@ import uuid
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ("tests.docker_env", "tests.registries")
+
 KEPT = frozenset({"LAUNCH_TUI_CI", "LAUNCH_TUI_TEST_ENVS"})
 """Set by whoever runs the tests; README and .ci/run say what for."""
 POLL_S = 0.01

@@ -31,7 +31,7 @@ _BUILD_SECONDS = 540
 
 def wandb_python(version: str) -> Path:
     """Return the interpreter of an environment with this `wandb`, building it if there is none."""
-    folder = _cache() / f"wandb-{version}-py{sys.version_info.major}.{sys.version_info.minor}"
+    folder = cache_folder() / f"wandb-{version}-py{sys.version_info.major}.{sys.version_info.minor}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(folder.suffix + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -40,7 +40,8 @@ def wandb_python(version: str) -> Path:
     return folder / "bin" / "python"
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Return the folder where what takes long to make is kept."""
     default = Path.home() / ".cache" / "launch_tui_tests"
     return Path(os.environ.get("LAUNCH_TUI_TEST_ENVS") or default)
 
