@@ -139,7 +139,8 @@ class Schema:
     it does not name: the target hands them on to a system that checks them itself. Keys that are
     ``kept`` come with a queue of W&B's and mean nothing to this target. ``refused`` are keys that
     people expect here, with the reason why there is none. ``agree`` raises for values that cannot
-    stand together; it takes what was read, by key, and the configuration's field.
+    stand together; it takes what was read by key, None where that waits for a template variable,
+    and the configuration's field.
     """
 
     resource: Resource

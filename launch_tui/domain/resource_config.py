@@ -191,11 +191,11 @@ def _not_for_a_launch(schema: Schema, where: str, value: object = None) -> Usage
 
 
 def _read(schema: Schema, checked: Mapping[str, Any], field: str) -> dict[str, Any]:
-    """Return what the values without holes mean, by key."""
+    """Return what the values mean, by key; None where a hole is not filled yet."""
     return {
-        name: key.read(value, f"{field} {name}")
+        name: None if has_hole(value) else key.read(value, f"{field} {name}")
         for name, value in checked.items()
-        if value is not None and not has_hole(value) and (key := schema.find(name)) is not None
+        if value is not None and (key := schema.find(name)) is not None
     }
 
 

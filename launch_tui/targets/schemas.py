@@ -16,4 +16,8 @@ def schema_of(resource: Resource) -> Schema:
         from launch_tui.targets.local_process_keys import SCHEMA
 
         return SCHEMA
+    if resource is Resource.LOCAL_CONTAINER:
+        from launch_tui.targets.local_container_keys import SCHEMA as OF_CONTAINERS
+
+        return OF_CONTAINERS
     return Schema(resource=resource, open=True)

@@ -7,19 +7,13 @@ import resource
 
 import pytest
 
+from launch_tui.domain.limits import GpuIdleStop
 from launch_tui.domain.queue import Resource
 from launch_tui.domain.resource_config import check
 from launch_tui.domain.slots import Request
 from launch_tui.errors import UsageError
-from launch_tui.targets.local_process_keys import (
-    LIMITS,
-    SCHEMA,
-    UNLIMITED,
-    GpuIdleStop,
-    LocalProcessConfig,
-    read,
-    request,
-)
+from launch_tui.targets.local_process_keys import SCHEMA, LocalProcessConfig, read, request
+from launch_tui.targets.machine_keys import LIMITS, UNLIMITED
 from launch_tui.targets.schemas import schema_of
 
 G = 1024**3
@@ -198,7 +192,8 @@ def test_the_schemas_of_all_resources():
     assert schema_of(Resource.LOCAL_PROCESS) is SCHEMA
     for kind in Resource:
         assert schema_of(kind).resource is kind
-        assert schema_of(kind).open is (kind is not Resource.LOCAL_PROCESS)
+        checked_here = (Resource.LOCAL_PROCESS, Resource.LOCAL_CONTAINER)
+        assert schema_of(kind).open is (kind not in checked_here)
 
 
 def test_every_key_says_what_it_is_for():
