@@ -58,7 +58,10 @@ class PrivateDockerd:
         # What a dockerd that was killed left would keep the next one from starting.
         for left in (self.pidfile, self.run / "exec/containerd/containerd.pid"):
             left.unlink(missing_ok=True)
+        # Without a bridge it would remove the one of the machine's own dockerd.
+        alone = ("unshare", "--net") if "--bridge=none" in self.options else ()
         command = (
+            *alone,
             *("dockerd", "--data-root", self.folder / "data", "--exec-root", self.run / "exec"),
             *("--pidfile", self.pidfile, "--host", f"unix://{self.socket}"),
             *("--containerd-namespace", self.run.name),
