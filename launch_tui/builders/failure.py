@@ -58,6 +58,11 @@ def explain(output: str, status: int) -> tuple[str, str]:
     return _one_line(parsed.text or f"uv ended with status {status}"), _SEE_LOG
 
 
+def is_error(line: str) -> bool:
+    """Whether uv's account of what failed begins with this line."""
+    return _START.match(line) is not None
+
+
 def _parse(output: str) -> _Output:
     lines = output.splitlines()
     starts = [number for number, line in enumerate(lines) if _START.match(line)]

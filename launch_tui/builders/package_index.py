@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_UV_INDEX_VARIABLES = (
+UV_INDEX_VARIABLES = (
     "UV_DEFAULT_INDEX",
     "UV_INDEX",
     "UV_INDEX_URL",
@@ -40,9 +40,14 @@ def redacted(text: str) -> str:
 
 def index_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the UV_* variables that say what pip was told; none where uv was told itself."""
-    if any(environ.get(name) for name in _UV_INDEX_VARIABLES) or _uv_is_configured(environ):
+    if any(environ.get(name) for name in UV_INDEX_VARIABLES) or _uv_is_configured(environ):
         return {}
-    settings = pip_settings(environ)
+    result = translated(pip_settings(environ))
+    return {name: value for name, value in result.items() if not environ.get(name)}
+
+
+def translated(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return what pip's settings are for uv."""
     result: dict[str, str] = {}
     if index := settings.get("index-url"):
         result["UV_DEFAULT_INDEX"] = index
@@ -58,7 +63,7 @@ def index_variables(environ: Mapping[str, str]) -> dict[str, str]:
         result["UV_INSECURE_HOST"] = " ".join(hosts.split())
     if certificate := settings.get("cert"):
         result["SSL_CERT_FILE"] = certificate
-    return {name: value for name, value in result.items() if not environ.get(name)}
+    return result
 
 
 def pip_settings(environ: Mapping[str, str]) -> dict[str, str]:

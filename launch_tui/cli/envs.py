@@ -40,7 +40,7 @@ def list_environments(arguments: Arguments) -> int:
 
 def prune(arguments: Arguments) -> int:
     """Remove environments that were not used for a while."""
-    oldest = time.time() - _older_than(arguments)
+    oldest = time.time() - older_than(arguments)
     dry_run = arguments.on("dry_run")
     with arguments.open() as sdk:
         # What a run has taken into use since it was claimed stays, however short the age.
@@ -59,7 +59,8 @@ def _builder(sdk: Launch) -> VenvBuilder:
     return VenvBuilder(sdk.home.environments)
 
 
-def _older_than(arguments: Arguments) -> float:
+def older_than(arguments: Arguments) -> float:
+    """Return the seconds that ``--older-than`` says."""
     text = arguments.text("older_than")
     if not text:
         return KEEP_S
