@@ -40,6 +40,7 @@ Machine
   demo [--headless]          a real training job, from nothing
   doctor                     what was found on this machine
   env list|prune             cached Python environments
+  image list|prune           Docker images that were built
   completion bash|zsh|fish   shell completion
 
 RUN is a run id, a unique prefix, @ for the newest or @~N; where a verb takes several, the id of a

@@ -9,7 +9,6 @@ from __future__ import annotations
 from launch_tui.errors import NotAvailable
 
 REFUSED: dict[str, str] = {
-    "image": "lists and prunes the images that were built",
     "job create image": "makes a job from a Docker image",
     "job import": "takes over job definitions of W&B",
     "sync": "uploads finished runs to a W&B server",

@@ -123,7 +123,7 @@ def test_everything_of_the_contract_that_is_not_built_is_refused(argv, name):
 
 @pytest.mark.parametrize(
     "entry",
-    ["rerun @ --keep", "job create image x", "image prune", "job import f", "shell @",
+    ["rerun @ --keep", "job create image x", "job import f", "shell @",
      "sync @", "prune", "backup f", "restore f", "fsck --repair"],
 )  # fmt: skip
 def test_refused_verbs_and_their_words(entry):
