@@ -80,10 +80,10 @@ async def digests(
 async def _in_registry(
     engine: Engine, reference: ImageReference, remembered: Callable[[str], str]
 ) -> str:
-    from launch_tui.engine.registry import RegistryError, manifest_digest
-
     if reference.digest:
         return reference.digest
+    from launch_tui.engine.registry import RegistryError, manifest_digest
+
     try:
         digest = await manifest_digest(reference, engine)
     except RegistryError as error:

@@ -66,7 +66,8 @@ class ImageCache:
     async def has_key(self, image: BuiltImage, key: str) -> bool:
         """Whether the image is labelled with this key."""
         found = await self._engine.ask(lambda api: api.inspect_image(image.id))
-        return (found.get("Config") or {}).get("Labels", {}).get(KEY_LABEL) == key
+        labels = (found.get("Config") or {}).get("Labels") or {}
+        return bool(labels.get(KEY_LABEL) == key)
 
     def note(
         self,

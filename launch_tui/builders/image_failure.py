@@ -49,6 +49,7 @@ _NO_IMAGE = re.compile(
     r"|(?P<bare>pull access denied.*|manifest unknown.*|manifest for \S+ not found.*)"
 )
 _KILLED = re.compile(r"(?:exit code: |returned a non-zero code: )137\b")
+_RUNNING = re.compile(r"^executor failed running \[.*?\]: (?=\S)")
 _STATUS = re.compile(r"(?:exit code: |returned a non-zero code: )(\d+)")
 _TELLING = re.compile(r"(?:^|\W)(?:E|ERROR|error|Error|fatal|\w+Error|\w+Exception)\b ?: (?=\S)")
 _NOT_TELLING = re.compile(r"^(?:WARNING|DEPRECATION|warning|hint|\[notice\]|-+$)")
@@ -133,7 +134,9 @@ def _reason(step: Step) -> str:
     for line in reversed(telling or lines):
         return _LEVEL.sub("", line)
     status = _STATUS.search(step.error)
-    return f"it ended with status {status[1]}" if status else step.error or "nothing was said"
+    if status:
+        return f"it ended with status {status[1]}"
+    return _RUNNING.sub("", step.error) or "nothing was said"
 
 
 def _at(step: Step, reason: str) -> str:
