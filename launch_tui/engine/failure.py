@@ -25,7 +25,7 @@ _NOISE = re.compile(r"^(?:Error response from daemon|Error|rpc error: code = \w+
 # What containerd appends to an error that it has no better class for.
 _TAIL = re.compile(r"(?:: unknown)+\Z")
 _NOT_READY = re.compile(
-    r"is shutting down|unable to start|daemon is not (?:ready|running)"
+    r"is shutting down|unable to start(?! container)|daemon is not (?:ready|running)"
     r"|containerd\.sock.*(?:connection refused|no such file)|transport is closing",
     re.IGNORECASE | re.DOTALL,
 )
