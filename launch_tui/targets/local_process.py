@@ -21,6 +21,7 @@ from launch_tui.domain.attempt import Ended, EndKind, Running
 from launch_tui.errors import DiskFull, LaunchError, StartFailed
 from launch_tui.targets import records
 from launch_tui.targets.fork_server import ForkServer
+from launch_tui.targets.processes import HANDLE_VARIABLE as HANDLE_VARIABLE
 from launch_tui.targets.processes import Process, alive, boot_id, gone, group_of, send, tree
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from launch_tui.domain.attempt import Attempt, Status
-
-HANDLE_VARIABLE = "LAUNCH_TUI_HANDLE"
-"""In each job's environment, so that every process of it can be found. Give it to nothing else."""
 
 START_SECONDS = 30.0
 """A start without an answer after this long is given up, unless its token is taken."""

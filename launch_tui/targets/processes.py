@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+HANDLE_VARIABLE = "LAUNCH_TUI_HANDLE"
+"""In each job's environment, so that every process of it can be found. Give it to nothing else."""
+
 POLL_SECONDS = 0.2
 """How often a process is looked at where no pidfd can be had."""
 
@@ -54,12 +57,32 @@ def boot_id() -> str:
         return ""
 
 
+def boot_time() -> float:
+    """When the machine was booted, in seconds since the epoch; 0 where the kernel does not say."""
+    try:
+        for line in (PROC / "stat").read_text().splitlines():
+            if line.startswith("btime "):
+                return float(line.split()[1])
+    except (OSError, ValueError):
+        pass
+    return 0.0
+
+
 def identify(pid: int) -> Process | None:
     """The process that has this pid now, None when there is none."""
     stat = _read_stat(pid)
     if stat is None:
         return None
     return Process(pid=pid, start_time=stat.start_time, boot_id=boot_id())
+
+
+def first_child(pid: int) -> int | None:
+    """The pid of a process's first child, None when it has none or the kernel does not say."""
+    try:
+        children = (PROC / f"{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return None
+    return int(children[0]) if children else None
 
 
 def alive(process: Process) -> bool:

@@ -13,6 +13,15 @@ import pytest_asyncio
 
 from launch_tui.domain.attempt import Attempt
 from launch_tui.targets.local_process import LocalProcess
+from tests.targets.docker_attempts import (  # noqa: F401
+    docker_target,
+    home,
+    image_of,
+    inspected,
+    make_container,
+    make_python_container,
+    python_image,
+)
 
 
 @pytest.fixture

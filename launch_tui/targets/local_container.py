@@ -1,0 +1,406 @@
+"""The target resource ``local-container``: jobs in containers of this machine's Docker engine.
+
+One container for each attempt, named after it. Whether the job ran is told by the token that the
+container's launcher takes (``container_launcher.py``), what became of it by the engine. While the
+engine does not answer nothing is known, and nothing is decided: whoever asked asks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from launch_tui import faults
+from launch_tui.domain.attempt import Ended, EndKind, Running, Said
+from launch_tui.engine.events import ContainerEvents
+from launch_tui.errors import (
+    DiskFull,
+    EngineDown,
+    EngineError,
+    LaunchError,
+    StartFailed,
+    UsageError,
+)
+from launch_tui.targets import lent_shell, records
+from launch_tui.targets.container_end import VOID, Seen, end_of, end_without, has_begun
+from launch_tui.targets.container_gpus import check_gpus
+from launch_tui.targets.container_launcher import LOG, SHELL, TOKEN_FOLDER
+from launch_tui.targets.container_options import Order, body, user_of
+from launch_tui.targets.container_refusal import start_failure
+from launch_tui.targets.containers import HOME_LABEL, Containers, container_name
+from launch_tui.targets.local_container_keys import read
+from launch_tui.targets.processes import HANDLE_VARIABLE, Process, first_child, identify, tree
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from launch_tui.domain.attempt import Attempt, Status
+    from launch_tui.domain.container import ContainerRequest
+    from launch_tui.engine.client import Engine
+    from launch_tui.engine.events import News
+    from launch_tui.engine.facts import EngineFacts
+    from launch_tui.targets.container_config import ContainerConfig
+
+LOOK_SECONDS = 15.0
+"""How often a container is looked at that announces nothing."""
+SOON_SECONDS = 0.02
+"""The same while its launcher is about to take the token."""
+RETRY_SECONDS = 1.0
+"""How often an engine that does not answer is asked again."""
+KILL_SECONDS = 20.0
+"""How long a container may take to go after SIGKILL before ``stop`` says that it does not."""
+
+DOWN = "the Docker engine does not answer"
+BACK = "the Docker engine answers again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerHandle:
+    """An attempt whose container was started, or that can never start (``void``).
+
+    ``id`` is the engine's name of the container, empty where there is none.
+    """
+
+    directory: Path
+    name: str
+    container: str
+    id: str = ""
+    void: bool = False
+
+    @property
+    def mark(self) -> str:
+        """The environment variable that each of its processes carries."""
+        return f"{HANDLE_VARIABLE}={self.name}"
+
+
+class LocalContainer:
+    """Runs attempts as containers.
+
+    Args:
+        engine: The engine.
+        root: The data directory, by which its containers know that they are its.
+    """
+
+    resource = "local-container"
+
+    def __init__(self, engine: Engine, root: Path) -> None:
+        self._engine = engine
+        self._root = root
+        self._containers = Containers(engine, root)
+        self._events = ContainerEvents(engine, f"{HOME_LABEL}={self._containers.home}")
+        self._have_shell: dict[str, bool] = {}
+        self._first: dict[str, Process] = {}
+
+    async def prepare(self, attempt: Attempt) -> None:
+        """Refuse what cannot run, and make the files that the container writes to.
+
+        Raises:
+            StartFailed: The command is empty, an option cannot be, GPUs cannot be handed out, or
+                the attempt's directory cannot be written.
+            DiskFull: There is no space for it.
+            EngineDown: The engine does not answer; asking again is right.
+        """
+        if not attempt.command:
+            raise StartFailed("the job has no command", next_step="Give it an entry point")
+        request, config = _request(attempt), _config(attempt)
+        facts = await self._engine.facts()
+        check_gpus(request.gpus, facts)
+        with _writing(attempt.directory):
+            _make_files(attempt.directory, config, facts)
+
+    async def start(self, attempt: Attempt) -> ContainerHandle:
+        """Create the container and start it.
+
+        May be repeated, by anybody: the token lets one job start at most, and a container that was
+        started is never started again. A command that could not be executed is no error here:
+        ``watch`` ends with ``NOT_STARTED`` and the cause.
+
+        Raises:
+            StartFailed: No job was started and none will be.
+            EngineDown: The engine does not answer; asking again is right.
+        """
+        handle = await self.adopt(attempt)
+        if handle is None:
+            handle = await self._start(attempt)
+        if handle.void:
+            raise StartFailed(VOID, next_step="Launch the run again")
+        return handle
+
+    async def watch(self, handle: ContainerHandle) -> AsyncIterator[Status]:
+        """Yield ``Running`` if the job ever ran, and ``Ended`` when its container has ended.
+
+        An engine that does not answer is said once, and waited for.
+        """
+        if handle.void:
+            yield Ended(kind=EndKind.VOID, cause=VOID, ended_at=time.time())
+            return
+        told = silent = False
+        with self._events.following(handle.id) as news:
+            while True:
+                try:
+                    seen = await self._look(handle)
+                    ended = await self._ended(handle, seen)
+                except EngineDown:
+                    if not silent:
+                        yield Said(text=DOWN)
+                    silent = True
+                    await news.wait(RETRY_SECONDS)
+                    continue
+                if silent:
+                    yield Said(text=BACK)
+                silent = False
+                if not told and seen is not None and has_begun(handle.directory):
+                    told = True
+                    yield Running(pid=self._know(handle, seen), started_at=seen.started_at)
+                if ended is not None:
+                    yield ended
+                    return
+                await news.wait(LOOK_SECONDS if told else SOON_SECONDS)
+
+    async def stop(self, handle: ContainerHandle, grace: float) -> None:
+        """End the job: SIGINT, after ``grace`` seconds SIGTERM, after ``grace`` more the container.
+
+        The first two go to the job's process group where the container has Docker's init. While the
+        engine does not answer this waits, so that nobody is asked twice. Does nothing to a job that
+        has ended. May be repeated and cancelled.
+
+        Raises:
+            LaunchError: The engine cannot end the container at present.
+        """
+        with self._events.following(handle.id) as news:
+            if grace > 0:
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    if not await self._signal(handle, number):
+                        return
+                    if await self._ends_within(handle, news, grace):
+                        return
+            if not await self._signal(handle, signal.SIGKILL):
+                return
+            if not await self._ends_within(handle, news, KILL_SECONDS):
+                raise LaunchError(
+                    f"the container {handle.container} does not end",
+                    next_step="Its processes wait in the kernel, for a disk or a GPU driver; try "
+                    "again later",
+                    phase="run",
+                )
+
+    async def adopt(self, attempt: Attempt) -> ContainerHandle | None:
+        """The handle of an attempt whose container was started, None when it can still be.
+
+        An attempt that was made void has a handle too: it ends at once with ``VOID``.
+
+        Raises:
+            EngineDown: The engine does not answer; asking again is right.
+        """
+        token = records.read_token(attempt.directory / TOKEN_FOLDER)
+        seen = await self._containers.find(container_name(attempt))
+        if token is None and (seen is None or seen.never_started):
+            return None
+        void = token is not None and token.void
+        return _handle(attempt, "" if seen is None else seen.id, void=void)
+
+    async def void(self, attempt: Attempt) -> bool:
+        """Make sure the attempt can never start. False when it already has.
+
+        Raises:
+            DiskFull: There is no space for it, so nothing is sure.
+            StartFailed: Its directory cannot be written, so nothing is sure.
+            EngineDown: The engine does not answer; asking again is right.
+        """
+        folder = attempt.directory / TOKEN_FOLDER
+        with _writing(attempt.directory):
+            taken = records.take_void_token(folder)
+        faults.point("container.voided")
+        token = records.read_token(folder)
+        if not taken and (token is None or not token.void):
+            return False
+        seen = await self._containers.find(container_name(attempt))
+        if seen is not None and not seen.running:
+            await self._containers.remove(seen.id)
+        return True
+
+    async def forget(self, handle: ContainerHandle) -> None:
+        """Remove the container of an attempt whose outcome is stored.
+
+        Raises:
+            EngineError: It is still there; a later ``sweep`` removes it.
+        """
+        self._first.pop(handle.id, None)
+        seen = await self._containers.find(handle.id or handle.container)
+        if seen is not None:
+            await self._containers.remove(seen.id, force=True)
+        faults.point("container.removed")
+
+    async def sweep(self, keep: Callable[[str, int], bool]) -> list[str]:
+        """Remove the containers of this data directory that nobody needs; return their names.
+
+        One that runs is left alone, whatever is said of it.
+
+        Args:
+            keep: Says of a run and an attempt whether its container is needed.
+
+        Raises:
+            EngineError: Some are still there.
+        """
+        removed = []
+        for left in await self._containers.left():
+            if left.running or keep(left.run_id, left.attempt):
+                continue
+            if await self._containers.remove(left.id):
+                removed.append(left.name)
+        return removed
+
+    async def close(self) -> None:
+        """Stop listening to the engine; jobs go on."""
+        await self._events.close()
+
+    def pids(self, handle: ContainerHandle) -> list[int]:
+        """The living processes of the job: a scan of ``/proc``, so call it off the event loop."""
+        first = self._first.get(handle.id)
+        if first is None:
+            return []
+        return [process.pid for process in tree(None, first, handle.mark)]
+
+    async def _start(self, attempt: Attempt) -> ContainerHandle:
+        order = await self._order(attempt)
+        try:
+            container = await self._created(attempt, order)
+            faults.point("container.created")
+            await self._containers.start(container)
+        except EngineDown:
+            raise
+        except EngineError as error:
+            # What was refused may have been begun: only the token tells.
+            if await self.void(attempt):
+                raise start_failure(error) from error
+            container = ""
+        faults.point("container.started")
+        return await self.adopt(attempt) or _handle(attempt, container)
+
+    async def _order(self, attempt: Attempt) -> Order:
+        return Order(
+            attempt=attempt,
+            request=_request(attempt),
+            config=_config(attempt),
+            facts=await self._engine.facts(),
+            labels=self._containers.labels(attempt),
+            shell=(SHELL,),
+        )
+
+    async def _created(self, attempt: Attempt, order: Order) -> str:
+        """Create the container, with a shell of this machine where its image has none."""
+        name, image = container_name(attempt), order.request.image.id
+        if self._have_shell.get(image, True):
+            container = await self._containers.create(name, body(order))
+            if image not in self._have_shell:
+                self._have_shell[image] = await self._containers.has_shell(container)
+            if self._have_shell[image]:
+                return container
+            await self._containers.remove(container)
+        folder, shell = await asyncio.to_thread(lent_shell.lend, self._root)
+        lent = (folder, lent_shell.PLACE)
+        return await self._containers.create(name, body(replace(order, shell=shell, lent=lent)))
+
+    async def _look(self, handle: ContainerHandle) -> Seen | None:
+        return await self._containers.find(handle.id or handle.container)
+
+    async def _ended(self, handle: ContainerHandle, seen: Seen | None) -> Ended | None:
+        """Return how the attempt ended, None while its container runs."""
+        if seen is not None and seen.running:
+            return None
+        words = ""
+        taken = records.is_taken(handle.directory / TOKEN_FOLDER)
+        if seen is not None and not taken:
+            words = await self._containers.words(seen.id)
+        ended = (
+            end_without(handle.directory) if seen is None else end_of(seen, handle.directory, words)
+        )
+        if not taken:
+            # Whoever starts the container by hand starts no job any more.
+            with contextlib.suppress(OSError):
+                records.take_void_token(handle.directory / TOKEN_FOLDER)
+        return ended
+
+    def _know(self, handle: ContainerHandle, seen: Seen) -> int | None:
+        """Note the container's first process and return the job's, as this machine has them."""
+        first = identify(seen.pid) if seen.running and seen.pid else None
+        if first is None:
+            return None
+        self._first[handle.id] = first
+        return (first_child(first.pid) if seen.init else None) or first.pid
+
+    async def _signal(self, handle: ContainerHandle, number: int) -> bool:
+        """Signal the container; False when nothing of it runs."""
+        while handle.id and not handle.void:
+            try:
+                return await self._containers.kill(handle.id, number)
+            except EngineDown:
+                await asyncio.sleep(RETRY_SECONDS)
+        return False
+
+    async def _ends_within(self, handle: ContainerHandle, news: News, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    with contextlib.suppress(EngineDown):
+                        seen = await self._look(handle)
+                        if seen is None or not seen.running:
+                            return True
+                    await news.wait(RETRY_SECONDS)
+        except TimeoutError:
+            return False
+
+
+def _handle(attempt: Attempt, container: str, *, void: bool = False) -> ContainerHandle:
+    return ContainerHandle(
+        directory=attempt.directory,
+        name=attempt.handle,
+        container=container_name(attempt),
+        id=container,
+        void=void,
+    )
+
+
+def _request(attempt: Attempt) -> ContainerRequest:
+    if attempt.container is None:
+        raise StartFailed("the job has no image", next_step="Give it one, or a way to build it")
+    return attempt.container
+
+
+def _config(attempt: Attempt) -> ContainerConfig:
+    """Return the configuration of an attempt, whose macros are expanded only now."""
+    try:
+        return read(_request(attempt).options)
+    except UsageError as error:
+        step = "Correct the resource configuration, or the name that is in it, then rerun"
+        raise StartFailed(error.cause, next_step=step) from error
+
+
+def _make_files(directory: Path, config: ContainerConfig, facts: EngineFacts) -> None:
+    """Make what the container writes to, so that whoever the job runs as can."""
+    folder, log = directory / TOKEN_FOLDER, directory / LOG
+    folder.mkdir(parents=True, exist_ok=True)
+    log.touch()
+    user = user_of(config, facts).partition(":")[0]
+    if user not in ("root", "0", str(os.getuid())):
+        folder.chmod(0o777)
+        log.chmod(0o666)
+
+
+@contextlib.contextmanager
+def _writing(directory: Path) -> Iterator[None]:
+    """Turn what the file system refuses into what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        cause = f"cannot write {directory}: {error.strerror}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(cause, next_step="Free some space there") from error
+        raise StartFailed(cause, next_step="Make the data directory writable") from error
