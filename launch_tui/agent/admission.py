@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from launch_tui.agent.devices import DeviceWatch
+    from launch_tui.agent.engine_watch import EngineWatch
     from launch_tui.domain.run import Run
     from launch_tui.domain.slots import Request
     from launch_tui.domain.spec import RunSpec
@@ -38,16 +39,23 @@ def held_by(run: Run, spec: RunSpec) -> Held | None:
 
 
 def admit(
-    devices: DeviceWatch, resource: str, spec: RunSpec, held: Iterable[Held | None]
+    devices: DeviceWatch,
+    engine: EngineWatch,
+    resource: str,
+    spec: RunSpec,
+    held: Iterable[Held | None],
 ) -> tuple[str, ...] | Shortage:
     """Return the UUIDs of the GPUs that a run gets, or what it lacks.
 
     Args:
         devices: What there is.
+        engine: Whether containers can be started.
         resource: The target resource of its queue.
         spec: Its frozen request.
         held: What each of the runs has that the agent has.
     """
+    if resource == Resource.LOCAL_CONTAINER and (lacking := engine.shortage()) is not None:
+        return lacking
     asked = request_of(resource, spec)
     if asked is None:
         return ()

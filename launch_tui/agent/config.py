@@ -50,9 +50,9 @@ class AgentConfig:
         gpu_busy_memory: Bytes in use by others above which a GPU is theirs; None for the default.
         cpus: Processors that runs may have; None for those of the machine.
         memory: Bytes that runs may have; None for those of the machine.
-        builder: W&B's section, checked, with W&B's names of the keys.
-        registry: The same.
-        environment: The same.
+        builder: W&B's section about building images, checked, with W&B's names of the keys.
+        registry: Where they are pushed to, in the older section.
+        environment: W&B's section about clouds, checked.
         notes: What a person should know about the file: keys that have no effect.
     """
 
@@ -129,6 +129,7 @@ def config_of(given: Mapping[str, object], path: Path) -> AgentConfig:
     notes = images.unknown_of_environment(given.get("environment"))
     if idle := [key for key in _WITHOUT_EFFECT if key in found]:
         notes.insert(0, f"{', '.join(idle)}: no effect here (docs/agent-configuration.md says why)")
+    notes += images.notes_of_builder(found.get("builder", {}))
     found.pop("max_schedulers", None)
     if found.get("max_jobs") == UNLIMITED:
         found["max_jobs"] = None
@@ -155,7 +156,7 @@ _READERS: dict[str, Reader] = {
     "memory": values.some_size,
 }
 
-_WITHOUT_EFFECT = ("max_schedulers", "registry", "environment", "builder")
+_WITHOUT_EFFECT = ("max_schedulers", "environment")
 
 
 def _document(path: Path) -> Mapping[str, object]:

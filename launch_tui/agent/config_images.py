@@ -1,7 +1,8 @@
 """The sections of W&B's agent configuration that are about images: where they go, who builds them.
 
-They are checked as W&B checks them, and kept: a target that runs images takes from them what it
-needs. A destination may have no tag, since each image is tagged with a digest of its source.
+They are checked as W&B checks them. What images are built for takes from them the destination, the
+platform, and whether to build at all; the rest is for clouds. A destination may have no tag, since
+each image is tagged with a digest of its source.
 """
 
 from __future__ import annotations
@@ -127,6 +128,37 @@ def unknown_of_environment(given: object) -> list[str]:
             meant = f"; did you mean {near}?" if near else ""
             said.append(f"environment.{key} is not known, and has no effect{meant}")
     return said
+
+
+def notes_of_builder(builder: Mapping[str, Any]) -> list[str]:
+    """Return one sentence for what the section ``builder`` says that has no effect here."""
+    notes = []
+    if builder.get("type") == "kaniko":
+        notes.append(
+            "builder.type: images are built by this machine's Docker engine, not by kaniko"
+        )
+    known = ("type", "destination", "platform")
+    if idle := [f"builder.{key}" for key in builder if key not in known]:
+        notes.append(f"{', '.join(idle)}: no effect here, nothing is built in a cluster")
+    return notes
+
+
+def destination_of(builder: Mapping[str, Any], registry: Mapping[str, Any]) -> str:
+    """Return the repository that built images are pushed to; empty for none.
+
+    Args:
+        builder: The checked section ``builder``, whose ``destination`` comes first.
+        registry: The checked section ``registry``, by ``uri`` or in parts.
+    """
+    if given := builder.get("destination") or registry.get("uri"):
+        return str(given)
+    if registry.get("type") == "ecr":
+        host = f"{registry['account_id']}.dkr.ecr.{registry['region']}.amazonaws.com"
+        return f"{host}/{registry['repository']}"
+    if registry.get("type") == "gcr" and "project" in registry:
+        path = "/".join(registry[part] for part in ("project", "repository", "image-name"))
+        return f"{registry['region']}-docker.pkg.dev/{path}"
+    return ""
 
 
 def _check_parts(found: Mapping[str, Any], field: str) -> None:

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from launch_tui.agent.devices import DeviceWatch
+    from launch_tui.agent.engine_watch import EngineWatch
     from launch_tui.builders import Builder
+    from launch_tui.builders.images import ImageBuilder
     from launch_tui.domain.run import Run
+    from launch_tui.engine.client import Engine
     from launch_tui.store.database import Database
     from launch_tui.targets import Target
 
@@ -36,6 +39,9 @@ class Context:
     db: Database
     targets: Mapping[str, Target]
     builder: Builder
+    images: ImageBuilder
+    engine: Engine
+    engine_watch: EngineWatch
     tell: Callable[[AgentEvent], None]
     devices: DeviceWatch
     config: Callable[[], AgentConfig] = AgentConfig

@@ -79,10 +79,28 @@ def variables_of(
         for file in resources.env_file:
             variables |= read_env_file(file, working_directory or Path.home())
         variables |= resources.env
-    attempt = home.attempt(run.id, run.attempt)
-    variables |= job_environment(
+    variables |= about_run(run, spec, home, config)
+    variables.setdefault("PYTHONUNBUFFERED", "1")
+    variables |= spec.setenv
+    for name in spec.pass_env:
+        variables[name] = passed_value(name, environ)
+    for name in spec.secrets:
+        variables[name] = secret_value(name, home.root, environ)
+    return variables | dict(devices or {})
+
+
+def about_run(run: Run, spec: RunSpec, home: Home, config: Mapping[str, object]) -> dict[str, str]:
+    """Return the variables that tell a job about its run: for tracking, and for itself.
+
+    Args:
+        run: The run, about to be started.
+        spec: Its frozen request.
+        home: The data directory.
+        config: What the launch gave for ``wandb.config``.
+    """
+    tracking = job_environment(
         run_id=run.id,
-        directory=attempt / "wandb",
+        directory=home.attempt(run.id, run.attempt) / "wandb",
         project=run.project,
         name=run.name,
         entity=spec.entity,
@@ -92,19 +110,12 @@ def variables_of(
         queue=run.queue,
         attempt=run.attempt,
     )
-    variables.setdefault("PYTHONUNBUFFERED", "1")
-    variables |= {
+    return tracking | {
         "LAUNCH_TUI_RUN_ID": run.id,
         "LAUNCH_TUI_ATTEMPT": str(run.attempt),
         "LAUNCH_TUI_RUN_DIR": str(home.shared(run.id)),
         "MASTER_PORT": str(free_port()),
     }
-    variables |= spec.setenv
-    for name in spec.pass_env:
-        variables[name] = _passed(name, environ)
-    for name in spec.secrets:
-        variables[name] = _secret(name, home.root, environ)
-    return variables | dict(devices or {})
 
 
 def macro_values(
@@ -113,6 +124,7 @@ def macro_values(
     gpus: Sequence[str],
     environ: Mapping[str, str] | None = None,
     allowed: Iterable[str] = (),
+    image: str = "",
 ) -> dict[str, str]:
     """Return what each macro stands for in the resource configuration of a run.
 
@@ -123,6 +135,7 @@ def macro_values(
         environ: The agent's own environment; by default that of this process.
         allowed: The agent's variables that may be referred to (``macro_environment`` of its
             configuration). None of them takes the place of a macro.
+        image: The image that it runs in, where one is known already.
     """
     environ = _this_process() if environ is None else environ
     own = {
@@ -130,7 +143,7 @@ def macro_values(
         "entity_name": spec.entity,
         "run_id": run.id,
         "run_name": run.name,
-        "image_uri": run.image or "",
+        "image_uri": image,
         "author": spec.author,
         "queue_name": run.queue,
         "job_name": run.job,
@@ -202,7 +215,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _passed(name: str, environ: Mapping[str, str]) -> str:
+def passed_value(name: str, environ: Mapping[str, str]) -> str:
+    """Return a variable of the agent's environment.
+
+    Raises:
+        StartFailed: When there is none of that name.
+    """
     if name not in environ:
         raise StartFailed(
             f"--pass-env {name}: the agent's environment has no such variable",
@@ -211,8 +229,12 @@ def _passed(name: str, environ: Mapping[str, str]) -> str:
     return environ[name]
 
 
-def _secret(name: str, root: Path, environ: Mapping[str, str]) -> str:
-    """Return a secret's value: the agent's variable, else the file of that name."""
+def secret_value(name: str, root: Path, environ: Mapping[str, str]) -> str:
+    """Return a secret's value: the agent's variable, else the file of that name.
+
+    Raises:
+        StartFailed: When neither is there.
+    """
     if name in environ:
         return environ[name]
     file = root / "secrets" / name

@@ -10,14 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shlex
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from launch_tui import faults
 from launch_tui.agent.admission import held_by
-from launch_tui.agent.environment import variables_of
 from launch_tui.agent.evidence import Evidence
 from launch_tui.agent.ledger import RETRY_S, WAITED_FOR, Ledger
 from launch_tui.agent.limits import (
@@ -29,27 +27,31 @@ from launch_tui.agent.limits import (
     start_limit,
 )
 from launch_tui.agent.outcome import Outcome, exit_status, judge
+from launch_tui.agent.process_way import ProcessWay
 from launch_tui.agent.secure_mode import check_secure
-from launch_tui.agent.setting import Setting, setting_of
+from launch_tui.agent.setting import Setting, keeps_container, setting_of
 from launch_tui.agent.sourcing import bring_source
 from launch_tui.agent.stopping import StopAsked, Stopping
 from launch_tui.agent.watching import Tracking, learn_schemas
-from launch_tui.devices.visible import visible_devices
-from launch_tui.domain.attempt import Attempt, Ended, EndKind, Running
+from launch_tui.agent.way import attempt_of
+from launch_tui.domain.attempt import Ended, EndKind, Running, Said
 from launch_tui.domain.failure import retry_matches
+from launch_tui.domain.kernel import KernelEvidence
+from launch_tui.domain.queue import Resource
 from launch_tui.domain.run import MAX_PREEMPTIONS, Phase, RunState
 from launch_tui.domain.text import printable
-from launch_tui.errors import LaunchError, RunFailure, Stale, StartFailed
+from launch_tui.errors import EngineDown, LaunchError, RunFailure, Stale, StartFailed
 from launch_tui.store import queues, read
 from launch_tui.store.clock import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from pathlib import Path
 
     from launch_tui.agent.context import Context
     from launch_tui.agent.limits import Expiry
-    from launch_tui.builders import Interpreter
+    from launch_tui.agent.way import Way
+    from launch_tui.domain.attempt import Attempt
     from launch_tui.store.claiming import Claimed
     from launch_tui.targets import Target
     from launch_tui.tracking.offline import Progress
@@ -59,6 +61,8 @@ MAX_BACKOFF_S = 3600.0
 """Doubling the time before a retry ends here, unless the first back-off is longer still."""
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _PHASES = {
     RunState.CLAIMED: Phase.SOURCE,
@@ -87,6 +91,7 @@ class Execution:
         self._stopping = Stopping()
         self._tracking: Tracking | None = None
         self._setting = Setting()
+        self._way: Way = ProcessWay(context, claimed.run, claimed.spec, self._setting)
         self._evidence: Evidence | None = None
         self.held = held_by(claimed.run, claimed.spec)
         """What of the machine's slots the run has until this is over."""
@@ -123,6 +128,15 @@ class Execution:
     def _set_up(self) -> None:
         allowed = self._context.config().macro_environment
         self._setting = setting_of(self.run, self._spec, allowed)
+        self._way = self._way_of_target()
+
+    def _way_of_target(self) -> Way:
+        """Return how this kind of target comes to an attempt; what it needs is loaded only then."""
+        if self.run.resource == Resource.LOCAL_CONTAINER:
+            from launch_tui.agent.container_way import ContainerWay
+
+            return ContainerWay(self._context, self.run, self._spec, self._setting)
+        return ProcessWay(self._context, self.run, self._spec, self._setting)
 
     async def _end_if_it_does_not_start(self, limit: float) -> None:
         claimed = self.run.claimed_at
@@ -134,8 +148,8 @@ class Execution:
         if self._context.config().secure_mode:
             check_secure(self._context.db, self.run, self._spec)
         source = await self._stopping.unless_asked(self._bring_source())
-        interpreter = await self._stopping.unless_asked(self._build(source))
-        handle = await self._start(source, interpreter)
+        built = await self._stopping.unless_asked(self._build(source))
+        handle = await self._start(source, built)
         await self._settle(handle)
 
     async def _from_where_it_is(self) -> None:
@@ -144,12 +158,12 @@ class Execution:
             why = "its agent ended before it was started"
             await self._ledger.insist(lambda: self._ledger.give_back(why))
             return
-        attempt = self._attempt(self._directory, self._spec.command, {})
-        handle = await self._target.adopt(attempt)
+        attempt = self._attempt_of_tracking()
+        handle = await self._patiently(lambda: self._target.adopt(attempt))
         if handle is None and await self._void(attempt):
             await self._try_anew("its agent ended before it was started")
             return
-        handle = handle or await self._target.adopt(attempt)
+        handle = handle or await self._patiently(lambda: self._target.adopt(attempt))
         if handle is None:
             raise StartFailed("it was started, and left no trace", next_step="rerun")
         self._context.report("adopted", run=self.run)
@@ -203,52 +217,63 @@ class Execution:
         faults.point("source.after")
         return source
 
-    async def _build(self, source: Path) -> Interpreter:
+    async def _build(self, source: Path) -> Any:  # noqa: ANN401
         await self._ledger.enter(RunState.BUILDING)
         faults.point("build.before")
-        interpreter = await self._context.builder.build(
-            source,
-            self._setting.environment(self._spec.environment),
-            self._directory / "build.log",
-            self._ledger.say,
-            variables=self._spec.captured,
-        )
+        log = self._directory / "build.log"
+        built = await self._patiently(lambda: self._way.build(source, log, self._ledger.say))
         faults.point("build.after")
-        return interpreter
+        return built
 
-    async def _start(self, source: Path, interpreter: Interpreter) -> object:
-        home = self._context.db.home
+    async def _start(self, source: Path, built: Any) -> object:  # noqa: ANN401
         config = read.given_config(self._context.db, self.run.id)
-        variables = variables_of(
-            self.run,
-            self._spec,
-            interpreter,
-            home,
-            config,
-            resources=self._setting.config,
-            devices=visible_devices(self.run.gpus) if self.run.gpus else None,
-            working_directory=source,
-        )
-        if not self._spec.entity and (entity := self._context.config().entity):
-            variables.setdefault("WANDB_ENTITY", entity)
-        command = interpreter.command(self._spec.command)
-        attempt = self._attempt(source, command, variables)
-        wrapped = await self._setting.wrapped(command, attempt.handle)
-        attempt = replace(attempt, command=wrapped)
-        await self._target.prepare(attempt)
+        ready = await self._patiently(lambda: self._way.ready(source, built, config))
+        attempt = self._with_entity(ready.attempt)
+        await self._patiently(lambda: self._target.prepare(attempt))
         if self._stopping.asked:
             raise StopAsked
-        await self._ledger.enter(RunState.STARTING, shlex.join(command))
+        await self._ledger.enter(RunState.STARTING, ready.message, **ready.changes)
         faults.point("start.intended")
-        handle = await self._target.start(attempt)
+        handle = await self._patiently(lambda: self._target.start(attempt))
         faults.point("start.answered")
         return handle
+
+    def _with_entity(self, attempt: Attempt) -> Attempt:
+        """Return the attempt with the agent's entity where the launch has none of its own."""
+        entity = self._context.config().entity
+        if self._spec.entity or not entity or "WANDB_ENTITY" in attempt.environment:
+            return attempt
+        return replace(attempt, environment={**attempt.environment, "WANDB_ENTITY": entity})
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do what may be repeated until the engine answers: until then nothing is known."""
+        waited = False
+        while True:
+            try:
+                done = await work()
+            except EngineDown as error:
+                self._context.engine_watch.failed(error)
+                if not waited:
+                    self._ledger.say(f"waits: {error}")
+                waited = True
+                await asyncio.sleep(RETRY_S)
+            else:
+                if waited:
+                    self._ledger.say("the Docker engine answers again")
+                return done
 
     async def _settle(self, handle: object) -> None:
         """Watch the job to its end and store the outcome."""
         self._tracking = Tracking(self._context, self.run, self._attempt_of_tracking())
         ended = await self._watch(handle, self._tracking)
         faults.point("end.seen")
+        await self._settle_as(ended)
+        await self._forget(handle)
+
+    async def _settle_as(self, ended: Ended) -> None:
+        """Store what the end of the job means, or queue its next attempt."""
+        if self._tracking is None:
+            raise RuntimeError("a job ended that was not watched")
         if ended.kind is EndKind.VOID:
             await self._try_anew(ended.cause)
             return
@@ -276,8 +301,14 @@ class Execution:
             wandb_exit=progress.exit_code,
             untracked_reason=self._why_untracked() if not progress.tracked else None,
             log_tail=tail,
-            evidence=self._evidence.at_end if self._evidence else None,
+            evidence=self._evidence_of(ended),
         )
+
+    def _evidence_of(self, ended: Ended) -> Callable[[], KernelEvidence] | None:
+        """Return what tells of memory: the resource's own word where it has one."""
+        if ended.oom:
+            return lambda: KernelEvidence(group_kills=1)
+        return self._evidence.at_end if self._evidence else None
 
     def _over_before(self, ended: Ended) -> Expiry | None:
         """Return the limit for which an agent that is dead now may have ended the job."""
@@ -332,6 +363,8 @@ class Execution:
                     await self._ledger.enter_running(status.started_at)
                     self._evidence = Evidence(status.pid, started_at=status.started_at)
                     running.set_result(status)
+                elif isinstance(status, Said):
+                    self._ledger.say(status.text)
                 else:
                     ended = status
         finally:
@@ -375,7 +408,7 @@ class Execution:
     async def _void(self, attempt: Attempt) -> bool:
         while True:
             try:
-                return await self._target.void(attempt)
+                return await self._patiently(lambda: self._target.void(attempt))
             except WAITED_FOR as error:
                 self._context.report(f"waits: {error.cause}", run=self.run)
                 await asyncio.sleep(RETRY_S)
@@ -391,25 +424,20 @@ class Execution:
             raise StartFailed(f"{why}, {self.run.attempt} times", next_step="launch-tui doctor")
         await self._ledger.try_anew(why)
 
-    def _attempt(
-        self, working_directory: Path, command: Sequence[str], variables: dict[str, str]
-    ) -> Attempt:
-        return Attempt(
-            run_id=self.run.id,
-            number=self.run.attempt,
-            directory=self._directory,
-            command=tuple(command),
-            working_directory=working_directory,
-            environment=variables,
-        )
+    async def _forget(self, handle: object) -> None:
+        """Let the target throw away what it kept for the outcome's sake, which is stored now."""
+        forget = getattr(self._target, "forget", None)
+        if forget is None or keeps_container(self._spec):
+            return
+        # What is left now is found and removed by a later agent.
+        with contextlib.suppress(LaunchError):
+            await forget(handle)
 
     def _attempt_of_tracking(self) -> Attempt:
         """Return the attempt as tracking needs it, also when it was adopted."""
-        from pathlib import Path
-
-        place = Path(self._spec.in_place) if self._spec.in_place else self._directory / "source"
-        subdirectory = getattr(self._spec.source, "subdirectory", "")
-        return self._attempt(place / subdirectory, self._spec.command, {})
+        home = self._context.db.home
+        place = self._way.working_directory()
+        return attempt_of(self.run, home, command=self._spec.command, place=place, variables={})
 
     def _say_from_thread(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
         def say(text: str) -> None:
@@ -440,8 +468,8 @@ class Execution:
         from launch_tui.tracking.offline import why_untracked
 
         tail = tail_of(self._directory / "output.log")
-        queue = self._setting.config.env if self._setting.config else {}
-        return why_untracked(tail, {**self._spec.captured, **queue, **self._spec.setenv})
+        given = {**self._spec.captured, **self._setting.env, **self._spec.setenv}
+        return why_untracked(tail, given)
 
 
 def tail_of(path: Path) -> bytes:

@@ -22,10 +22,13 @@ from launch_tui.agent.context import Context
 from launch_tui.agent.devices import DeviceWatch
 from launch_tui.agent.execution import Execution
 from launch_tui.agent.ledger import RETRY_S, WAITED_FOR
+from launch_tui.agent.setting import keeps_container
 from launch_tui.agent.wake import StoreChanges
+from launch_tui.domain.queue import Resource
+from launch_tui.domain.run import ACTIVE
 from launch_tui.domain.slots import Policy
-from launch_tui.errors import LaunchError
-from launch_tui.store import agents, claiming, read, waiting
+from launch_tui.errors import LaunchError, NotFound
+from launch_tui.store import agents, claiming, queues, read, waiting
 from launch_tui.store.agents import AgentLock
 from launch_tui.store.clock import Steps, seconds
 from launch_tui.store.database import Database
@@ -152,6 +155,8 @@ class Agent:
         target = context.targets
         changes = StoreChanges(context.db)
         async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(context.engine.close)
+            stack.push_async_callback(context.engine_watch.close)
             for each in target.values():
                 stack.push_async_callback(each.close)
             listening = [
@@ -167,6 +172,7 @@ class Agent:
             self._context.devices.start()
             stack.callback(self._context.devices.close)
             await self._take_over()
+            self._ask_engine_if_used()
             self._look()
             await self._leave.wait()
             for task in (*listening, *self._tasks):
@@ -279,7 +285,8 @@ class Agent:
 
     def _admit(self, resource: str, spec: RunSpec) -> tuple[str, ...] | Shortage:
         held = (execution.held for execution in self._executions.values())
-        return admit(self._context.devices, resource, spec, held)
+        context = self._context
+        return admit(context.devices, context.engine_watch, resource, spec, held)
 
     def _wake_due(self) -> None:
         """Let the runs go whose time has come, and look again when the next one's comes."""
@@ -362,19 +369,60 @@ class Agent:
         return f"agent {os.getpid()} serves {served} of {self._home.root} ({limit})"
 
     def _make_context(self, db: Database) -> Context:
+        from launch_tui.agent.engine_watch import EngineWatch
+        from launch_tui.builders.images import ImageBuilder
         from launch_tui.builders.venv import VenvBuilder
+        from launch_tui.engine.client import Engine
+        from launch_tui.targets.local_container import LocalContainer
         from launch_tui.targets.local_process import LocalProcess
 
-        target = LocalProcess()
+        engine = Engine()
+        targets = (LocalProcess(), LocalContainer(engine, self._home.root))
         return Context(
             agent=f"{socket.gethostname()}:{os.getpid()}:{new_id()}",
             db=db,
-            targets={target.resource: target},
+            targets={target.resource: target for target in targets},
             builder=VenvBuilder(self._home.environments),
+            images=ImageBuilder(engine, self._home.images),
+            engine=engine,
+            engine_watch=EngineWatch(engine, self._engine_changed),
             tell=self._report,
             config=lambda: self._config,
             devices=DeviceWatch(self._home, changed=self._devices_changed),
         )
+
+    def _ask_engine_if_used(self) -> None:
+        """Find out early whether the engine answers, and what containers are left on it."""
+        if any(q.resource == Resource.LOCAL_CONTAINER for q in queues.every(self._context.db)):
+            self._context.engine_watch.shortage()
+
+    def _engine_changed(self, answers: bool) -> None:
+        """Say that the Docker engine answers or not, and do what can be done now."""
+        self._context.report("the Docker engine answers" if answers else "no Docker engine answers")
+        if answers and not self._leave.is_set():
+            task = asyncio.get_running_loop().create_task(self._sweep())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._look_unless_leaving()
+
+    async def _sweep(self) -> None:
+        """Remove containers whose outcome is stored; an agent that died may have left some."""
+        db = self._context.db
+
+        def wanted(run_id: str, attempt: int) -> bool:
+            try:
+                run = read.run(db, run_id)
+            except NotFound:
+                return False
+            if run.state in ACTIVE:
+                return True
+            return run.attempt == attempt and keeps_container(read.spec(db, run_id))
+
+        for target in self._context.targets.values():
+            sweep = getattr(target, "sweep", None)
+            if sweep is not None:
+                with contextlib.suppress(LaunchError):
+                    await sweep(wanted)
 
     def _devices_changed(self) -> None:
         """Look again, on the loop, because what can be given to runs may have changed."""

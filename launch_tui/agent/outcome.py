@@ -101,7 +101,9 @@ def _not_started(ended: Ended) -> Outcome:
     name = cause.partition(": ")[2]
     next_step = next_step_of(FailureKind.START)
     if cause.startswith("command not found: "):
-        next_step = f"add what has {name} to the job's requirements, or correct the entry point"
+        next_step = (
+            f"add what has {name} to the job's requirements or image, or correct the entry point"
+        )
     elif cause.startswith("permission denied: "):
         next_step = f"chmod +x {name}, or give its interpreter (python {name}); then rerun"
     elif "no such interpreter" in cause:

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from launch_tui.domain.job import CodeSource, GitSource
+from launch_tui.domain.job import CodeSource, GitSource, ImageSource
 from launch_tui.domain.spec import dump_spec
 from launch_tui.errors import SourceFailed
 from launch_tui.store.artifacts import ArtifactStore
@@ -38,6 +38,8 @@ def bring_source(
 
     Raises:
         SourceFailed: When the files cannot be had.
+
+    A job that is an image brings its files itself: the attempt's directory is returned.
     """
     from pathlib import Path
 
@@ -49,6 +51,8 @@ def bring_source(
         _write_spec(run, spec, home)
         if spec.in_place:
             return Path(spec.in_place)
+        if isinstance(spec.source, ImageSource):
+            return attempt
         destination = attempt / "source"
         # What an agent that died here left behind is not trusted.
         if destination.exists():
@@ -88,7 +92,7 @@ def _fetch(
         for warning in copy.warnings:
             report(warning)
         return copy.directory
-    raise SourceFailed("image jobs cannot run on local-process", next_step="use a docker queue")
+    raise TypeError(f"{spec.kind} jobs have no files")
 
 
 def _write_spec(run: Run, spec: RunSpec, home: Home) -> None:

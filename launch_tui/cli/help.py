@@ -30,7 +30,7 @@ Runs
   stop  cancel  hold  release  front  priority  edit
   tag  note  delete
 Jobs and queues
-  job create code|git        make a job, or a new version of it
+  job create code|git|image  make a job, or a new version of it
   job list|show|alias|diff|delete
   queue create|list|show|edit|update|pause|resume|delete
 Agent

@@ -31,6 +31,11 @@ def create_git(arguments: Arguments) -> int:
     return _create(arguments, JobKind.GIT)
 
 
+def create_image(arguments: Arguments) -> int:
+    """Make a job from a Docker image."""
+    return _create(arguments, JobKind.IMAGE)
+
+
 def list_jobs(arguments: Arguments) -> int:
     """Print the newest version of each job."""
     with arguments.open() as sdk:
@@ -66,6 +71,7 @@ def show(arguments: Arguments) -> int:
             "source": _described_source(job),
             "entry point": " ".join(job.entry_point),
             "environment": _described_environment(job),
+            "image": _described_image(job),
             "tracking": job.tracking,
             "links": ", ".join(job.links),
             "description": job.description,
@@ -153,6 +159,9 @@ def _create(arguments: Arguments, kind: JobKind) -> int:
         description=arguments.text("description"),
         inputs=_schema(arguments),
         accept_large=arguments.on("yes"),
+        base_image=arguments.text("base_image"),
+        dockerfile=arguments.text("dockerfile"),
+        context=arguments.text("build_context"),
     )
     with arguments.open() as sdk:
         created = sdk.jobs.create(request)
@@ -187,6 +196,17 @@ def _described_source(job: JobVersion) -> str:
     if isinstance(source, GitSource):
         return f"{source.url} {source.ref or 'default branch'} at {source.commit}"
     return source.image
+
+
+def _described_image(job: JobVersion) -> str:
+    """Return what a code or git job says of the image that it runs in."""
+    environment = job.environment
+    if environment.base_image:
+        return f"{environment.base_image}, with the code mounted"
+    context = f" in {environment.context}" if environment.context else ""
+    if environment.dockerfile or context:
+        return f"built from {environment.dockerfile or 'a generated Dockerfile'}{context}"
+    return ""
 
 
 def _described_environment(job: JobVersion) -> str:

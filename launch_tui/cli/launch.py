@@ -44,7 +44,7 @@ def launch(arguments: Arguments) -> int:
 
 def resolved(sdk: Launch, arguments: Arguments, request: LaunchRequest) -> LaunchRequest:
     """Return the request with its job; a folder or repository is made into one first."""
-    place = place_of(arguments, request.job)
+    place = place_of(arguments, request.job or request.image)
     if place is None:
         return request
     if arguments.on("in_place"):

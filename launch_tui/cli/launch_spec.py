@@ -19,9 +19,9 @@ from launch_tui.errors import UsageError
 _OVERRIDES = frozenset(
     {"run_config", "entry_point", "args", "artifacts", "files", "dockerfile", "working_dir"}
 )
-_USED_OVERRIDES = ("run_config", "entry_point")
+_USED_OVERRIDES = ("run_config", "entry_point", "args", "dockerfile")
 _TEXTS = ("project", "entity", "name", "job", "queue")
-_OBJECTS = ("resource_args", "template_variables")
+_OBJECTS = ("resource_args", "template_variables", "docker")
 _USED = ("overrides", *_TEXTS, "resource", *_OBJECTS, "priority")
 _NO_MEANING = {
     "author": "the author of a run is who launches it",
@@ -29,7 +29,7 @@ _NO_MEANING = {
 }
 _NOT_BUILT = frozenset(
     {
-        "uri", "docker", "image_uri", "sweep_id", "git", "run_id", "builder", "registry",
+        "uri", "image_uri", "sweep_id", "git", "run_id", "builder", "registry",
         "python_version", "_wandb_api_key", "_resume_count", "additional_services",
     }
 )  # fmt: skip
@@ -91,10 +91,16 @@ def _check(spec: dict[str, Any], field: str) -> None:
     objects["overrides.run_config"] = overrides.get("run_config", {})
     _check_kinds(texts, str, "text", field)
     _check_kinds(objects, dict, "object", field)
+    texts = {"overrides.dockerfile": overrides.get("dockerfile", "")}
+    texts["docker.docker_image"] = spec.get("docker", {}).get("docker_image", "")
+    _check_kinds(texts, str, "text", field)
     entry_point = overrides.get("entry_point", "")
     words = entry_point if isinstance(entry_point, list) else [entry_point]
     if not all(isinstance(word, str) for word in words):
         raise UsageError(field, "overrides.entry_point is no command", allowed="text, or texts")
+    arguments = overrides.get("args", [])
+    if not isinstance(arguments, list) or not all(isinstance(word, str) for word in arguments):
+        raise UsageError(field, "overrides.args is no list of texts")
     if "resource" in spec:
         parse_resource(str(spec["resource"]), field=field)
 

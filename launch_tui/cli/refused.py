@@ -9,7 +9,6 @@ from __future__ import annotations
 from launch_tui.errors import NotAvailable
 
 REFUSED: dict[str, str] = {
-    "job create image": "makes a job from a Docker image",
     "job import": "takes over job definitions of W&B",
     "sync": "uploads finished runs to a W&B server",
     "shell": "opens a shell where a run runs",
@@ -17,13 +16,6 @@ REFUSED: dict[str, str] = {
     "backup": "writes a copy of the data directory",
     "restore": "brings a copy of the data directory back",
     "fsck": "checks the data directory and repairs it",
-    "job create -B, --base-image": "runs the job in a Docker image",
-    "job create -D, --dockerfile": "builds the job's image from a Dockerfile",
-    "job create -b, --build-context": "says which folder an image is built from",
-    "launch -d, --docker-image": "runs an image without a job",
-    "launch -D, --dockerfile": "builds the job's image from a Dockerfile",
-    "launch -B, --base-image": "runs the job in a Docker image",
-    "launch --keep": "keeps the container of a run",
 }
 
 

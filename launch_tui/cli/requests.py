@@ -63,7 +63,7 @@ def launch_request(
         job=job or arguments.text("job") or str(spec.get("job", "")),
         queue=arguments.text("queue") or str(spec.get("queue", "")) or queue,
         config=merge(overrides.get("run_config", {}), parse_assignments(assignments)),
-        entry_point=_entry_point(arguments) or overrides.get("entry_point"),
+        entry_point=_entry_point(arguments, spec) or overrides.get("entry_point"),
         name=arguments.text("name") or str(spec.get("name", "")),
         project=arguments.text("project") or str(spec.get("project", "")),
         entity=arguments.text("entity") or str(spec.get("entity", "")),
@@ -73,6 +73,8 @@ def launch_request(
         pass_env=arguments.many("pass_env"),
         secrets=arguments.many("secret"),
         links=arguments.many("link"),
+        keep=arguments.on("keep"),
+        **_image(arguments, spec),
         **_resources(arguments, spec),
         **_order(arguments, spec),
     )
@@ -93,6 +95,11 @@ def place_of(arguments: Arguments, job: str) -> Place | None:
         UsageError: When nothing says it, or two things do.
     """
     uri = arguments.text("uri")
+    if arguments.on("docker_image"):
+        for flag, name in (("uri", "-u"), ("in_place", "--in-place")):
+            if arguments.on(flag):
+                raise UsageError(name, "cannot stand together with -d")
+        return None
     if job:
         for flag in ("uri", "in_place"):
             if arguments.on(flag):
@@ -184,8 +191,25 @@ def _order(arguments: Arguments, spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _entry_point(arguments: Arguments) -> str | tuple[str, ...] | None:
-    if arguments.command is None:
+def _image(arguments: Arguments, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return which image is meant, and the arguments after its entry point."""
+    overrides = spec.get("overrides", {})
+    image = _image_of(arguments, spec)
+    given = tuple(overrides["args"]) if "args" in overrides else None
+    return {
+        "image": image,
+        "arguments": tuple(arguments.command) if image and arguments.command else given,
+        "dockerfile": arguments.text("dockerfile") or str(overrides.get("dockerfile", "")),
+        "base_image": arguments.text("base_image"),
+    }
+
+
+def _image_of(arguments: Arguments, spec: dict[str, Any]) -> str:
+    return arguments.text("docker_image") or str(spec.get("docker", {}).get("docker_image", ""))
+
+
+def _entry_point(arguments: Arguments, spec: dict[str, Any]) -> str | tuple[str, ...] | None:
+    if arguments.command is None or _image_of(arguments, spec):
         return arguments.text("entry_point") or None
     if arguments.on("entry_point"):
         raise UsageError("-E", "cannot stand together with -- COMMAND")

@@ -33,6 +33,8 @@ _LINK = Flag(
 )  # fmt: skip
 _ENTRY_POINT = Flag(("-E", "--entry-point"), "the command that the job runs", "COMMAND")
 
+_BASE_IMAGE = Flag(("-B", "--base-image"), "mount the code into this image and build none", "IMAGE")
+
 _JOB_FLAGS = (
     Flag(("-n", "--name"), "the job's name; by default that of the folder or repository", "NAME"),
     _ENTRY_POINT,
@@ -43,6 +45,19 @@ _JOB_FLAGS = (
     Flag(
         ("--venv",), "an environment to use as it is, or none", "ENV", choices=("current", "none")
     ),
+    _BASE_IMAGE,
+    Flag(
+        ("-D", "--dockerfile"),
+        "build its image from this Dockerfile, a path in its files",
+        "PATH",
+        completes="file",
+    ),
+    Flag(
+        ("-b", "--build-context"),
+        "the folder of its files that its image is built from",
+        "PATH",
+        completes="directory",
+    ),
     _LINK,
     _TRACKING,
     Flag(("--schema",), "a JSON Schema of the configuration", "FILE", completes="file"),
@@ -50,6 +65,13 @@ _JOB_FLAGS = (
 )
 _GIT_HASH = Flag(
     ("-g", "--git-hash"), "branch, tag or commit; the default branch if left out", "REF"
+)
+
+_IMAGE_JOB_FLAGS = tuple(
+    flag
+    for flag in _JOB_FLAGS
+    if flag.names[-1]
+    in ("--name", "--entry-point", "--alias", "--description", "--tracking", "--schema")
 )
 
 _RUN_FLAGS = (
@@ -63,6 +85,9 @@ _RUN_FLAGS = (
     Flag(("--setenv",), "set a variable of the job", "NAME=VALUE", many=True),
     Flag(("--pass-env",), "pass on a variable of the agent's at start", "NAME", many=True),
     Flag(("--secret",), "as --pass-env, and never shown", "NAME", many=True),
+    Flag(("-D", "--dockerfile"), "build the image from this Dockerfile of the job", "PATH"),
+    _BASE_IMAGE,
+    Flag(("--keep",), "keep the container after its end"),
 )
 _RESOURCE_FLAGS = (
     Flag(("-R", "--resource-args"), "override the queue's resource configuration: a file, or JSON",
@@ -96,6 +121,7 @@ _LAUNCH_FLAGS = (
     _QUEUE,
     Flag(("-j", "--job"), "the job", "JOB", completes="job"),
     Flag(("-u", "--uri"), "create the job from here first", "PATH|GITURL", completes="directory"),
+    Flag(("-d", "--docker-image"), "run an image without a job; -- ARGUMENTS are its own", "IMAGE"),
     Flag(("--in-place",), "run -- COMMAND in the folder itself, without a snapshot"),
     Flag(("--file",), "launch each line of a JSON Lines file", "FILE", completes="file"),
     *_RUN_FLAGS,
@@ -137,6 +163,7 @@ _LAUNCH_HELP = """\
 launch-tui launch train lr=3e-4 model.depth=18     a job that exists
 launch-tui launch -q gpu -- python train.py        this folder, as it is now
 launch-tui launch -u https://host/repo.git -E "python train.py"
+launch-tui launch -d pytorch/pytorch:2.4.0 -q docker -- python -c "import torch"
 launch-tui launch --file runs.jsonl -q gpu         one run a line, all or none
 launch-tui launch train -q gpu --gpus 2 --memory 16G --timeout 2h
 launch-tui launch train -q gpu --param lr=1e-3,3e-4 --param seed=0..4    10 runs, one group
@@ -167,6 +194,8 @@ VERBS: tuple[Verb, ...] = (
          _JOB_FLAGS, json=True),
     Verb(("job", "create", "git"), "make a job from a git repository", "jobs.create_git", ("URL",),
          (_GIT_HASH, *_JOB_FLAGS), json=True),
+    Verb(("job", "create", "image"), "make a job from a Docker image", "jobs.create_image",
+         ("IMAGE",), _IMAGE_JOB_FLAGS, json=True),
     Verb(("job", "list"), "the jobs", "jobs.list_jobs", json=True),
     Verb(("job", "show"), "one version of a job", "jobs.show", ("JOB",), json=True),
     Verb(("job", "alias"), "give a version a name", "jobs.alias", ("JOB", "ALIAS")),

@@ -26,6 +26,7 @@ from launch_tui.domain.failure_signs import (
     MAYBE_MEMORY,
     PID,
     PLAIN_STEPS,
+    SHELL_STEPS,
     SIGNAL_STEPS,
     SIGNS,
     SOMEBODY_KILLED,
@@ -79,7 +80,7 @@ def classify(
         heading = HEADINGS.get(kind, "")
         cause = f"{heading}: {error.line}" if heading else error.line
         return _failure(kind, cause, what, _step(kind, error.text))
-    return _by_signal(exit_code, words, what, evidence)
+    return _by_signal(exit_code, words, what, evidence, log_tail)
 
 
 def _failure(kind: FailureKind, cause: str, what: str, step: str = "") -> Failure:
@@ -199,7 +200,11 @@ def _step(kind: FailureKind, text: str) -> str:
 
 
 def _by_signal(
-    exit_code: int, words: Sequence[LoggedError], what: str, evidence: KernelEvidence | None
+    exit_code: int,
+    words: Sequence[LoggedError],
+    what: str,
+    evidence: KernelEvidence | None,
+    log_tail: str,
 ) -> Failure:
     error = next((e for e in words if not e.secondary), words[0] if words else None)
     line = error.line if error is not None else ""
@@ -212,7 +217,19 @@ def _by_signal(
         return _failure(FailureKind.SIGNAL, line, what, SIGNAL_STEPS[number])
     if exit_code < 0:
         return _failure(FailureKind.SIGNAL, line, what)
-    return _failure(FailureKind.ERROR, line, what, _plain_step(line))
+    said, step = _by_shell(exit_code, log_tail)
+    return _failure(FailureKind.ERROR, said or line, what, step or _plain_step(line))
+
+
+def _by_shell(exit_code: int, log_tail: str) -> tuple[str, str]:
+    """Return the last line and the next step where a shell says why it could not go on.
+
+    A shell ends with 127 when it does not find a command and with 126 when it may not execute it.
+    """
+    last = log_tail.rstrip().rpartition("\n")[2].strip()
+    pattern, step = SHELL_STEPS.get(exit_code, (None, ""))
+    found = pattern.search(last) if pattern is not None else None
+    return (last, step.format(**found.groupdict())) if found else ("", "")
 
 
 def _knows_nothing(evidence: KernelEvidence) -> bool:

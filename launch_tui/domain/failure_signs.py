@@ -44,6 +44,18 @@ SIGNAL_STEPS: dict[int, str] = {
     signal.SIGHUP: "it was ended with the terminal of something that it started: rerun",
     signal.SIGKILL: MAYBE_MEMORY,
 }
+SHELL_STEPS: dict[int, tuple[re.Pattern[str], str]] = {
+    127: (
+        re.compile(r"(?P<name>[^\s:]+): (?:command )?not found$"),
+        "add what has {name} to the job's requirements or image, or correct the command; then "
+        "rerun",
+    ),
+    126: (
+        re.compile(r"(?P<name>[^\s:]+): (?:Permission denied|cannot execute.*)$", re.IGNORECASE),
+        "chmod +x {name}, or give its interpreter in front of it; then rerun",
+    ),
+}
+"""What shells say last when a command cannot be executed, by the status that they end with."""
 ABOUT = re.compile(
     r"^(?:\w+\.)*(?:Assertion|Key|Value|Type|Attribute|Name|Index|Lookup|Syntax|FileNotFound)Error"
 )

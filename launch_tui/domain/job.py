@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_NAME = 128
+IN_PLACE = "in-place"
+"""The version shown for a run in a folder, without a snapshot."""
+AS_IMAGE = "image"
+"""The version shown for a run of an image without a job."""
 
 
 class JobKind(StrEnum):

@@ -45,7 +45,8 @@ class RunSpec:
     before the first of them.
 
     An image's ``command`` is its entry point, empty for the image's own; ``arguments`` are what
-    follows, None for the image's own. ``keep`` leaves the container where it is after its end.
+    follows, None for the image's own. ``command_given`` says that the command is the launch's and
+    not the job's. ``keep`` leaves the container where it is after its end.
     """
 
     kind: JobKind
@@ -68,6 +69,7 @@ class RunSpec:
     retry_on: tuple[str, ...] = ()
     backoff: float = 0.0
     arguments: tuple[str, ...] | None = None
+    command_given: bool = False
     keep: bool = False
 
 

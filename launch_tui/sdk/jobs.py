@@ -11,6 +11,7 @@ from launch_tui.domain.job import (
     CodeSource,
     Environment,
     GitSource,
+    ImageSource,
     JobKind,
     JobVersion,
     VenvMode,
@@ -58,7 +59,9 @@ class JobRequest:
     the only one of main.py and train.py. ``python_version`` is ``3.X``; ``python`` an existing
     interpreter; ``venv`` ``current``, ``none`` or empty. ``entry_point_optional`` lets a folder
     without an entry point become a job whose launches bring their own, and keeps all that was
-    decided about a job that exists: only its files are looked at again.
+    decided about a job that exists: only its files are looked at again. Of an image ``place`` is
+    the reference. ``base_image`` is an image to mount the code into; ``dockerfile`` and
+    ``context`` are paths in the job's files that its image is built from.
     """
 
     place: str
@@ -76,6 +79,9 @@ class JobRequest:
     description: str = ""
     inputs: Mapping[str, Any] | None = None
     accept_large: bool = False
+    base_image: str = ""
+    dockerfile: str = ""
+    context: str = ""
 
 
 class Jobs:
@@ -93,7 +99,7 @@ class Jobs:
         if request.kind is JobKind.GIT:
             return self._create_git(request)
         if request.kind is JobKind.IMAGE:
-            raise NotAvailable("job create image", "image jobs are not built yet")
+            return self._create_image(request)
         return self._create_code(request)
 
     def list(self) -> Sequence[JobVersion]:
@@ -187,6 +193,12 @@ class Jobs:
         job, warnings = self._define(request, name, source, files)
         return self._save(request, job, (*_uncommitted(source), *warnings))
 
+    def _create_image(self, request: JobRequest) -> Created:
+        from launch_tui.sdk.image_jobs import image_job
+
+        job, tag = image_job(request)
+        return self._save(replace(request, aliases=(*tag, *request.aliases)), job, ())
+
     def _define(
         self,
         request: JobRequest,
@@ -199,7 +211,7 @@ class Jobs:
         known = self._known(name) if request.entry_point_optional else None
         if known is not None:
             return self._as_before(known, source, files.read), []
-        environment = resolve_environment(request, files.read)
+        environment = _with_image(resolve_environment(request, files.read), request, files)
         job = JobVersion(
             name=name,
             version="",
@@ -230,13 +242,27 @@ class Jobs:
         environment = known.environment
         requires = any(read_file(name) is not None for name in REQUIREMENT_FILES)
         if environment.mode is (VenvMode.CURRENT if requires else VenvMode.BUILD):
-            environment = resolve_environment(JobRequest(place=""), read_file)
+            found = resolve_environment(JobRequest(place=""), read_file)
+            environment = replace(
+                environment,
+                mode=found.mode,
+                python_version=found.python_version,
+                interpreter=found.interpreter,
+            )
         return replace(known, source=source, environment=environment)
 
     def _save(self, request: JobRequest, job: JobVersion, warnings: Sequence[str]) -> Created:
         saved = jobs.save_version(self._db, job, request.aliases)
         shown = () if saved.outcome == "unchanged" else tuple(warnings)
         return Created(job=saved.job, outcome=saved.outcome, warnings=shown)
+
+
+def _with_image(environment: Environment, request: JobRequest, files: SourceFiles) -> Environment:
+    if not (request.base_image or request.dockerfile or request.context):
+        return environment
+    from launch_tui.sdk.image_jobs import with_image
+
+    return with_image(environment, request, files)
 
 
 def _entry_point(request: JobRequest, files: SourceFiles) -> tuple[str, ...]:
@@ -338,9 +364,13 @@ def _described(job: JobVersion) -> list[tuple[str, str]]:
     return [
         ("kind", str(job.kind)),
         ("commit", commit),
+        ("image", source.image if isinstance(source, ImageSource) else ""),
         ("entry_point", " ".join(job.entry_point)),
         ("environment", str(job.environment.mode)),
         ("python", job.environment.python_version or job.environment.interpreter),
+        ("base_image", job.environment.base_image),
+        ("dockerfile", job.environment.dockerfile),
+        ("context", job.environment.context),
         ("tracking", job.tracking),
         ("links", ", ".join(job.links)),
     ]

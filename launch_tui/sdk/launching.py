@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.environment import capture, check_variable
-from launch_tui.domain.job import CodeSource, GitSource, JobKind, JobVersion, VenvMode, safe_name
+from launch_tui.domain.job import (
+    AS_IMAGE,
+    IN_PLACE,
+    CodeSource,
+    GitSource,
+    JobKind,
+    JobVersion,
+    VenvMode,
+    safe_name,
+)
 from launch_tui.domain.queue import DEFAULT_QUEUE, Queue, Resource
 from launch_tui.domain.run import check_priority
 from launch_tui.domain.spec import RunSpec
@@ -18,6 +27,7 @@ from launch_tui.errors import NotAvailable, UsageError
 from launch_tui.sdk.jobs import JobRequest, current_interpreter, resolve_environment
 from launch_tui.sdk.request import LaunchRequest, command_of
 from launch_tui.sdk.resources import own_resources, resolve_resources
+from launch_tui.sdk.target_rules import check_target
 from launch_tui.store import enqueuing, queues, read, waiting
 from launch_tui.store.clock import iso
 from launch_tui.store.enqueuing import Enqueued, NewRun
@@ -33,10 +43,7 @@ if TYPE_CHECKING:
     from launch_tui.sdk.queues import Queues
     from launch_tui.store.database import Database
 
-IN_PLACE = "in-place"
-"""The version shown for a run without a snapshot."""
-
-_AVAILABLE = frozenset({Resource.LOCAL_PROCESS})
+_AVAILABLE = frozenset({Resource.LOCAL_PROCESS, Resource.LOCAL_CONTAINER})
 _DEFAULT_RETRY_ON = ("failed", "lost", "preempted")
 MAX_RETRIES = 100
 MAX_BACKOFF_S = 7 * 86400.0
@@ -119,15 +126,18 @@ class Launcher:
         spec = read.spec(self._db, run.id)
         config = merge(read.given_config(self._db, run.id), changes.config)
         if changes.entry_point:
-            spec = replace(spec, command=command_of(changes.entry_point))
+            command = command_of(changes.entry_point)
+            spec = replace(spec, command=command, command_given=True)
         spec = replace(
             spec,
+            **_container_again(spec, changes),
             entity=changes.entity or spec.entity,
             setenv={**spec.setenv, **changes.setenv},
             pass_env=tuple(dict.fromkeys((*spec.pass_env, *changes.pass_env))),
             secrets=tuple(dict.fromkeys((*spec.secrets, *changes.secrets))),
         )
         queue = self._queue(changes.queue or run.queue, make=make)
+        check_target(queue, spec, changes)
         self._check_config(run.job, run.version, config)
         same_resource = queue.resource == run.resource
         own = merge(
@@ -168,11 +178,15 @@ class Launcher:
         if request.in_place:
             name, version, spec = self._in_place(request)
             warnings: tuple[str, ...] = ()
+        elif request.image:
+            name, version, spec = _of_image(request)
+            warnings = ()
         else:
             job, warnings = self._job(request.job, known)
             name, version, spec = job.name, job.version, self._spec_of(job, request)
             if not request.params:
                 self._check_config(name, version, request.config, job)
+        check_target(queue, spec, request)
         own = own_resources(queue.resource, request.resource_args)
         spec = replace(
             spec,
@@ -195,7 +209,8 @@ class Launcher:
         )
         news = [new]
         if request.params:
-            news = self._product(new, request.params, None if request.in_place else job)
+            jobless = request.in_place or request.image
+            news = self._product(new, request.params, None if jobless else job)
         return _Resolved(news, queue, warnings)
 
     def _product(
@@ -261,7 +276,8 @@ class Launcher:
 
     def _spec_of(self, job: JobVersion, request: LaunchRequest) -> RunSpec:
         command = command_of(request.entry_point) if request.entry_point else job.entry_point
-        if not command:
+        is_image = job.kind is JobKind.IMAGE
+        if not command and not is_image:
             raise UsageError(
                 "-E",
                 f"job {job.name!r} has no entry point",
@@ -270,7 +286,10 @@ class Launcher:
         return RunSpec(
             kind=job.kind,
             source=job.source,
-            command=command,
+            command=command if is_image else (*command, *(request.arguments or ())),
+            arguments=request.arguments if is_image else None,
+            command_given=bool(request.entry_point or request.arguments),
+            keep=request.keep,
             environment=_environment(job, request),
             tracking=job.tracking,
             links=tuple(dict.fromkeys((*job.links, *_links(job, request.links)))),
@@ -305,7 +324,7 @@ class Launcher:
         config: Mapping[str, Any],
         job: JobVersion | None = None,
     ) -> None:
-        if not config or version == IN_PLACE:
+        if not config or version in (IN_PLACE, AS_IMAGE):
             return
         from launch_tui.domain.inputs import check_config
         from launch_tui.errors import NotFound
@@ -389,9 +408,63 @@ def _links(job: JobVersion, links: Sequence[str]) -> list[str]:
 
 
 def _environment(job: JobVersion, request: LaunchRequest) -> Environment:
-    if request.from_here and job.environment.mode is VenvMode.CURRENT:
-        return replace(job.environment, interpreter=current_interpreter())
-    return job.environment
+    environment = job.environment
+    if request.from_here and environment.mode is VenvMode.CURRENT:
+        environment = replace(environment, interpreter=current_interpreter())
+    return _image_of_launch(environment, job.kind, request)
+
+
+def _image_of_launch(
+    environment: Environment, kind: JobKind, request: LaunchRequest
+) -> Environment:
+    """Return the environment with the image that the launch wants instead of the job's."""
+    if not (request.base_image or request.dockerfile):
+        return environment
+    from launch_tui.sdk.image_jobs import image_of, inside
+
+    flag = "-B" if request.base_image else "-D"
+    if kind is JobKind.IMAGE:
+        raise UsageError(flag, "the job is an image already", allowed="with a code or git job")
+    if request.base_image and request.dockerfile:
+        raise UsageError("-B", "cannot stand together with -D: nothing is built")
+    if request.base_image:
+        return replace(environment, base_image=image_of(request.base_image, "-B"))
+    return replace(environment, base_image="", dockerfile=inside(request.dockerfile, "-D"))
+
+
+def _of_image(request: LaunchRequest) -> tuple[str, str, RunSpec]:
+    """Return the name, the version and the spec of an image that runs without a job."""
+    from launch_tui.sdk.image_jobs import image_job
+
+    if request.job:
+        raise UsageError("-d", f"the job is {request.job!r} already")
+    if request.links:
+        raise UsageError("--link", "an image has no folder here", allowed="with a code job")
+    job, _ = image_job(
+        JobRequest(place=request.image, kind=JobKind.IMAGE, entry_point=request.entry_point)
+    )
+    spec = RunSpec(
+        kind=JobKind.IMAGE,
+        source=job.source,
+        command=job.entry_point,
+        arguments=request.arguments,
+        command_given=bool(request.entry_point),
+        keep=request.keep,
+        environment=_image_of_launch(job.environment, JobKind.IMAGE, request),
+        **_who_and_where(request),
+    )
+    return job.name, AS_IMAGE, spec
+
+
+def _container_again(spec: RunSpec, changes: LaunchRequest) -> dict[str, Any]:
+    """Return what a rerun changes about the container that a run runs in."""
+    changed: dict[str, Any] = {
+        "environment": _image_of_launch(spec.environment, spec.kind, changes),
+        "keep": spec.keep or changes.keep,
+    }
+    if changes.arguments is not None:
+        changed["arguments"] = changes.arguments
+    return changed
 
 
 def _who_and_where(request: LaunchRequest) -> dict[str, Any]:

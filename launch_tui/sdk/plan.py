@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.environment import looks_secret
-from launch_tui.domain.job import CodeSource, GitSource, VenvMode
+from launch_tui.domain.job import CodeSource, GitSource, ImageSource, VenvMode
+from launch_tui.domain.queue import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,8 +60,10 @@ def plan_of(news: Sequence[NewRun], queue: Queue, warnings: tuple[str, ...]) -> 
     from launch_tui.domain.resource_config import origins
 
     new, spec = news[0], news[0].spec
-    source, build = _describe_source(spec), _describe_build(spec)
-    command = shlex.join(spec.command)
+    in_container = queue.resource == Resource.LOCAL_CONTAINER
+    source = _describe_source(spec)
+    build = _describe_image(spec) if in_container else _describe_build(spec)
+    command = _describe_command(spec)
     where = f"run on {queue.name} ({queue.resource}), position {queue.depth + 1}"
     shown = {n: _MASK if looks_secret(n) else v for n, v in spec.setenv.items()}
     shown |= dict.fromkeys((*spec.pass_env, *spec.secrets), _MASK)
@@ -100,6 +103,32 @@ def _describe_source(spec: RunSpec) -> str:
     if isinstance(spec.source, CodeSource):
         return f"copy snapshot {spec.source.digest[:12]} ({spec.source.files} files)"
     return f"image {spec.source.image}"
+
+
+def _describe_command(spec: RunSpec) -> str:
+    """Return the command; of an image what it brings itself stands in words."""
+    if not isinstance(spec.source, ImageSource):
+        return shlex.join(spec.command)
+    entry_point = shlex.join(spec.command) or "the image's entry point"
+    if spec.arguments is not None:
+        return f"{entry_point} {shlex.join(spec.arguments)}".strip()
+    return entry_point if spec.command else f"{entry_point} and command"
+
+
+def _describe_image(spec: RunSpec) -> str:
+    """Return where the image of a container comes from."""
+    environment = spec.environment
+    if isinstance(spec.source, ImageSource):
+        return f"pull {spec.source.image}"
+    if environment.base_image:
+        return f"pull {environment.base_image}, mount the code, build nothing"
+    context = f" in {environment.context}" if environment.context else ""
+    if environment.dockerfile:
+        return f"image from {environment.dockerfile}{context}, unless it exists"
+    python = f" with Python {environment.python_version}" if environment.python_version else ""
+    if environment.context:
+        return f"image from a generated Dockerfile{context}{python}, unless it exists"
+    return f"image from Dockerfile.wandb if there is one, else generated{python}, unless it exists"
 
 
 def _describe_build(spec: RunSpec) -> str:

@@ -34,6 +34,10 @@ class LaunchRequest:
     ``retries`` tries a failure of one of the kinds ``retry_on`` again, after ``backoff`` seconds,
     doubled each time. ``params`` makes one run for each combination of its values, as one group.
     In a rerun None and empty leave what the run had.
+
+    ``image`` runs an image without a job. ``arguments`` follow the entry point; of an image None
+    leaves its own. ``dockerfile`` and ``base_image`` take the place of the job's own, and ``keep``
+    leaves the container where it is after its end.
     """
 
     job: str = ""
@@ -60,6 +64,11 @@ class LaunchRequest:
     retry_on: tuple[str, ...] = ()
     backoff: float | None = None
     params: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    image: str = ""
+    arguments: tuple[str, ...] | None = None
+    dockerfile: str = ""
+    base_image: str = ""
+    keep: bool = False
 
 
 def command_line(request: LaunchRequest) -> str:
@@ -67,12 +76,17 @@ def command_line(request: LaunchRequest) -> str:
     words = ["launch-tui", "launch"]
     if request.job:
         words.append(request.job)
+    if request.image:
+        words += ["-d", request.image]
     words += ["-q", request.queue, *_flags(request)]
     if request.in_place:
         words.append("--in-place")
     if request.entry_point:
         command = command_of(request.entry_point)
-        words += ["-E", shlex.join(command)] if request.job else ["--", *command]
+        named = request.job or request.image
+        words += ["-E", shlex.join(command)] if named else ["--", *command]
+    if request.arguments is not None:
+        words += ["--", *request.arguments]
     return shlex.join(words)
 
 
@@ -104,6 +118,8 @@ def _flags(request: LaunchRequest) -> list[str]:
         ("--retries", "" if request.retries is None else str(request.retries)),
         ("--retry-on", ",".join(request.retry_on)),
         ("--backoff", "" if request.backoff is None else f"{request.backoff:g}s"),
+        ("-D", request.dockerfile),
+        ("-B", request.base_image),
     ):
         if value:
             words += [flag, value]
@@ -119,6 +135,7 @@ def _flags(request: LaunchRequest) -> list[str]:
     ):
         for value in values:
             words += [flag, value]
+    words += ["--keep"] if request.keep else []
     return words + _resource_flags(request.resource_args)
 
 

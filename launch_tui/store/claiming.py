@@ -88,7 +88,7 @@ def claim(
                 if head is None:
                     continue
                 spec = load_spec(head["spec"])
-                verdict = admit(resource, spec) if admit and spec.resources else ()
+                verdict = admit(resource, spec) if admit else ()
                 if isinstance(verdict, tuple):
                     return Claimed(_take(db, head["id"], name, verdict, owner), spec)
                 # What has just ended has let go what is behind it, and what waited for it: nothing

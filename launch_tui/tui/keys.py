@@ -142,7 +142,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="jobs.launch", keys="n", label="launch", scope="jobs", dangerous=True,
            help="Launch the job under the cursor"),
     Action(id="jobs.add", keys="A", label="add job", scope="jobs", dangerous=True, footer=16,
-           help="Make a job from a folder or a git repository", palette="job: add…"),
+           help="Make a job from a folder, a git repository or an image", palette="job: add…"),
     Action(id="jobs.delete", keys="D", label="delete", scope="jobs", dangerous=True, footer=35,
            help="Delete the job with all its versions; asks", palette="job: delete…"),
     Action(id="queues.new", keys="N", label="new queue", scope="queues", dangerous=True, footer=15,

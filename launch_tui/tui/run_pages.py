@@ -81,8 +81,10 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[Pair]:
 def _launch(run: Run, spec: RunSpec) -> list[Pair]:
     environment = spec.environment
     pairs = [
-        ("command", shlex.join(spec.command)),
+        ("command", shlex.join((*spec.command, *(spec.arguments or ())))),
         ("source", _source(spec)),
+        ("image", run.image or ""),
+        ("digest", run.image_digest or ""),
         ("python", " ".join(filter(None, (environment.mode, environment.python_version,
                                           environment.interpreter)))),
         ("directory", run.directory),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launch_tui.agent.config import MAX_BYTES, AgentConfig, config_of, default_path, load
+from launch_tui.agent.config_images import destination_of
 from launch_tui.domain.text import printable
 from launch_tui.errors import UsageError
 from launch_tui.store.paths import Home
@@ -96,8 +97,36 @@ def test_a_file_of_wandb_is_read_as_it_is(read):
     assert config.environment == {"type": "aws", "region": "us-east-1"}
     assert config.builder["destination"] == "us-east1-docker.pkg.dev/project/repository/image"
     assert config.builder["kaniko-config"]["spec"]["template"]["spec"] == {"tolerations": []}
-    assert len(config.notes) == 1
-    assert config.notes[0].startswith("max_schedulers, registry, environment, builder: no effect")
+    assert config.notes[0].startswith("max_schedulers, environment: no effect")
+    assert config.notes[1].startswith("builder.type: images are built by this machine's Docker")
+    assert config.notes[2].startswith("builder.build-context-store, builder.build-job-name,")
+    assert len(config.notes) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "destination"),
+    [
+        ("", ""),
+        ("builder: {destination: 'localhost:5000/team/jobs'}", "localhost:5000/team/jobs"),
+        ("registry: {uri: registry.example.org/jobs}", "registry.example.org/jobs"),
+        (
+            "builder: {destination: first.example/jobs}\nregistry: {uri: second.example/jobs}",
+            "first.example/jobs",
+        ),
+        (
+            "registry: {type: ecr, account_id: 1, region: us-east-1, repository: jobs}",
+            "1.dkr.ecr.us-east-1.amazonaws.com/jobs",
+        ),
+        (
+            "registry: {type: gcr, project: p, region: eu, repository: r, image-name: i}",
+            "eu-docker.pkg.dev/p/r/i",
+        ),
+        ("registry: {type: gcr, region: eu, repository: r, image-name: i}", ""),
+    ],
+)
+def test_where_built_images_go(read, text, destination):
+    config = read(text)
+    assert destination_of(config.builder, config.registry) == destination
 
 
 def test_our_own_keys(read):

@@ -72,7 +72,7 @@ def test_agent_only_is_agent_run():
         (["lanch"], "lanch: there is no such verb; did you mean launch?"),
         (["queue", "crate"], "crate: there is no such verb; did you mean queue create?"),
         (["queue"], "queue: needs a verb (allowed: create, list"),
-        (["job", "create"], "job create: needs a verb (allowed: code, git)"),
+        (["job", "create"], "job create: needs a verb (allowed: code, git, image)"),
         (["zzzzzz"], "zzzzzz: there is no such verb (allowed: launch, "),
         (["launch", "--queeu", "x"], "--queeu: launch has no such flag; did you mean --queue?"),
         (["launch", "--quux=1"], "--quux: launch has no such flag"),
@@ -123,7 +123,7 @@ def test_everything_of_the_contract_that_is_not_built_is_refused(argv, name):
 
 @pytest.mark.parametrize(
     "entry",
-    ["rerun @ --keep", "job create image x", "job import f", "shell @",
+    ["job import f", "shell @",
      "sync @", "prune", "backup f", "restore f", "fsck --repair"],
 )  # fmt: skip
 def test_refused_verbs_and_their_words(entry):

@@ -110,6 +110,23 @@ def test_what_mentions_memory_is_not_out_of_memory(line):
     assert line.partition(":")[0] in failure.cause
 
 
+@pytest.mark.parametrize(
+    ("status", "line", "step"),
+    [
+        (127, "sh: 1: nosuch: not found", "add what has nosuch to the job's requirements or image"),
+        (127, "train.sh: line 3: nvcc: command not found", "add what has nvcc to"),
+        (126, "bash: line 1: ./run.sh: Permission denied", "chmod +x ./run.sh"),
+        (127, "epoch 3: loss not a number", "read the log"),
+        (1, "sh: 1: nosuch: not found", "read the log"),
+    ],
+)
+def test_what_a_shell_says_of_a_command_that_it_cannot_execute(status, line, step):
+    failure = classify(status, f"before\n{line}\n")
+    assert failure.next_step.startswith(step)
+    told = status != 1 and "not a number" not in line
+    assert failure.cause == f"exit status {status}" + (f": {line}" if told else "")
+
+
 def test_an_error_that_was_survived_is_not_the_end():
     survived = TRACEBACK + TORCH_OOM + "\nhalving the batch\nepoch 2\n"
     failure = classify(1, survived + TRACEBACK + "ValueError: labels missing\n")

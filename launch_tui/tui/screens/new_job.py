@@ -1,4 +1,4 @@
-"""The form for a new job: a folder or a git repository, and how it is run."""
+"""The form for a new job: a folder, a git repository or an image, and how it is run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual.widgets import Button
 
 from launch_tui.domain.job import JobKind, safe_name
 from launch_tui.errors import UsageError
+from launch_tui.sdk.image_jobs import image_of
 from launch_tui.sdk.jobs import Created, JobRequest
 from launch_tui.tui.form_fields import Field, Kind
 from launch_tui.tui.screens.form import FormModal
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from launch_tui.tui.widgets.field_row import FieldRow
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*::?//|[^/\s]+@[^/\s]+:")
+
+IMAGE = "image:"
+"""What a place begins with that is an image: a name alone could be a folder's too."""
 
 PYTHONS = (
     ("", "as the files say"),
@@ -45,7 +49,8 @@ class NewJob(FormModal):
     FLAGS: ClassVar[Mapping[str, str]] = {
         "PATH": "place", "URL": "place", "-g": "ref", "-n": "name", "-E": "entry_point",
         "-r": "python_version", "--python": "python", "--venv": "venv", "--tracking": "tracking",
-        "--link": "links", "--yes": "accept_large",
+        "--link": "links", "--yes": "accept_large", "IMAGE": "place", "-B": "base_image",
+        "-D": "dockerfile", "-b": "context",
     }  # fmt: skip
 
     def __init__(self, then: str = "") -> None:
@@ -63,7 +68,8 @@ class NewJob(FormModal):
         """Return the fields."""
         fields = [
             Field(key="place", label="from", required=True, always=True, begins=str(Path.cwd()),
-                  description="a folder, or the URL of a git repository", read=_place),
+                  description="a folder, the URL of a git repository, or image:NAME",
+                  read=_place),
             Field(key="ref", label="git ref", description="branch, tag or commit; for git only"),
             Field(key="name", label="name", shown_default="the folder's", read=_name, apart=True),
             Field(key="entry_point", label="entry point", hint="command", read=_command,
@@ -76,6 +82,12 @@ class NewJob(FormModal):
             Field(key="tracking", label="tracking", kind=Kind.CHOICE, choices=TRACKING,
                   begins="required", always=True, required=True, apart=True,
                   description="whether a run must call wandb.init to be good"),
+            Field(key="base_image", label="base image", hint="image", apart=True,
+                  description="for containers: mount the code into this image, build none"),
+            Field(key="dockerfile", label="Dockerfile", hint="path",
+                  shown_default="Dockerfile.wandb, else generated"),
+            Field(key="context", label="build context", hint="folder",
+                  shown_default="all files of the job"),
             Field(key="links", label="links", hint="paths", read=_words,
                   shown_default="linked into each copy"),
             Field(key="description", label="description"),
@@ -89,11 +101,10 @@ class NewJob(FormModal):
         if self._made is not None:
             self.dismiss(self._made.job.name)
             return
-        place = values["place"]
-        git = is_repository(place)
+        place, kind = values["place"], kind_of(values["place"])
         request = JobRequest(
-            place=place,
-            kind=JobKind.GIT if git else JobKind.CODE,
+            place=place.removeprefix(IMAGE),
+            kind=kind,
             name=values.get("name", ""),
             entry_point=values.get("entry_point"),
             ref=values.get("ref"),
@@ -104,7 +115,11 @@ class NewJob(FormModal):
             tracking=values.get("tracking", "required"),
             description=values.get("description", ""),
             accept_large=values.get("accept_large", False),
+            base_image=values.get("base_image", ""),
+            dockerfile=values.get("dockerfile", ""),
+            context=values.get("context", ""),
         )
+        git = kind is JobKind.GIT
         self.say(f"looking at the repository {place} …" if git else f"reading {place} …")
         ui(self).act(
             lambda launch: launch.jobs.create(request), self._created, failed=self._refused_by
@@ -136,6 +151,13 @@ class NewJob(FormModal):
         super().on_field_row_changed(event)
 
 
+def kind_of(place: str) -> JobKind:
+    """Return what a place makes a job of."""
+    if place.startswith(IMAGE):
+        return JobKind.IMAGE
+    return JobKind.GIT if is_repository(place) else JobKind.CODE
+
+
 def is_repository(place: str) -> bool:
     """Whether a place is a git repository to be cloned rather than a folder to be read."""
     folder = Path(place).expanduser()
@@ -147,12 +169,14 @@ def is_repository(place: str) -> bool:
 
 def _place(text: str) -> str:
     place = text.strip()
+    if place.startswith(IMAGE):
+        return IMAGE + image_of(place.removeprefix(IMAGE), "from")
     if is_repository(place):
         return place
     folder = Path(place).expanduser()
     if not folder.is_dir():
         problem = "is no folder" if folder.exists() else "is not there"
-        raise UsageError("from", f"{place} {problem}", allowed="a folder, or a git URL")
+        raise UsageError("from", f"{place} {problem}", allowed="a folder, a git URL, or image:NAME")
     return str(folder)
 
 

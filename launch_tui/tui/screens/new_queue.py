@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from launch_tui.domain.queue import Queue
 
-RESOURCES = ((str(Resource.LOCAL_PROCESS), "local-process"),)
+RESOURCES = tuple(
+    (str(each), str(each)) for each in (Resource.LOCAL_PROCESS, Resource.LOCAL_CONTAINER)
+)
 """The target resources that runs can be started on."""
 TRACKING = (("required", "required"), ("optional", "optional"))
 CONFIG = "config"
