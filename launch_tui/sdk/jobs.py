@@ -350,6 +350,9 @@ def _environment_warnings(
 ) -> list[str]:
     from launch_tui.builders.wandb_check import lacks_wandb
 
+    if environment.base_image or environment.dockerfile:
+        # What is in an image is not known here.
+        return []
     if not lacks_wandb(read_file, environment):
         return []
     return [

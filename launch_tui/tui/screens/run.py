@@ -209,6 +209,8 @@ class RunScreen(RunActions):
 
     def _facts(self, run: Run) -> list[Part]:
         facts = [f"queue {run.queue}", run.resource, f"project {run.project}"]
+        if run.image:
+            facts.append(f"image {run.image}")
         if run.attempt > 1:
             facts.append(f"attempt {run.attempt}")
         if run.gpus:
