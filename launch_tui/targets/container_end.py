@@ -17,7 +17,7 @@ from launch_tui.targets.container_launcher import (
     why_not_started,
 )
 from launch_tui.targets.processes import boot_id, boot_time
-from launch_tui.targets.records import is_taken, read_token
+from launch_tui.targets.records import read_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +136,8 @@ def exit_code(code: int) -> int:
 
 def has_begun(directory: Path) -> bool:
     """Say whether the command of an attempt was executed, or is about to be."""
-    return is_taken(directory / TOKEN_FOLDER) and not why_not_started(directory)
+    token = read_token(directory / TOKEN_FOLDER)
+    return token is not None and not token.void and not why_not_started(directory)
 
 
 def _before_the_job(seen: Seen, words: str, at: float) -> Ended:

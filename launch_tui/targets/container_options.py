@@ -14,7 +14,7 @@ from launch_tui.targets.container_mounts import INSIDE
 from launch_tui.targets.processes import HANDLE_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from launch_tui.domain.attempt import Attempt
     from launch_tui.domain.container import ContainerRequest
@@ -78,9 +78,31 @@ def variables(order: Order) -> list[str]:
         # Images with CUDA ask for all GPUs, and an engine may be set up to listen to that.
         given.setdefault("NVIDIA_VISIBLE_DEVICES", "void")
     for name, value in given.items():
-        if not name or "=" in name or "\0" in name + value:
+        if not name or "=" in name or not _can_be_sent(name + value):
             raise StartFailed(f"not a name or value for an environment variable: {name!r}")
     return [f"{name}={value}" for name, value in given.items()]
+
+
+def check_command(command: Sequence[str]) -> None:
+    """Raise unless an engine can be given these words.
+
+    Raises:
+        StartFailed: There are none, or one of them is no text.
+    """
+    if not command:
+        raise StartFailed("the job has no command", next_step="Give it an entry point")
+    for word in command:
+        if not _can_be_sent(word):
+            raise StartFailed(f"the command contains what is no text: {word!r}")
+
+
+def _can_be_sent(text: str) -> bool:
+    """Say whether a process can be given a text by way of the engine, which takes only UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def user_of(config: ContainerConfig, facts: EngineFacts) -> str:

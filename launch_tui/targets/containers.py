@@ -6,8 +6,10 @@ and are ours only if their labels say so.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,9 @@ ATTEMPT_LABEL = "launch-tui.attempt"
 HOME_LABEL = "launch-tui.home"
 
 NOT_FOUND, CONFLICT = 404, 409
+CREATE_SECONDS = 60.0
+"""How long a container may be on its way whose name is taken and that is not there yet."""
+LOOK_SECONDS = 0.1
 WORDS = 300
 """Characters of a container's own last words that are told."""
 
@@ -68,14 +73,8 @@ class Containers:
 
     async def find(self, container: str) -> Seen | None:
         """Return the container of this name or id if there is one and it is ours."""
-        try:
-            found = await self.engine.ask(lambda api: api.inspect_container(container))
-        except EngineError as error:
-            if error.status == NOT_FOUND and not isinstance(error, EngineDown):
-                return None
-            raise
-        seen = read_seen(found)
-        return seen if seen.labels.get(HOME_LABEL) == self.home else None
+        seen = await self._inspect(container)
+        return seen if seen is not None and self._is_ours(seen) else None
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Create a container and return its id; an earlier one of ours, never started, is it too.
@@ -84,22 +83,28 @@ class Containers:
             StartFailed: A container that is not ours has the name.
             EngineError: The engine refuses.
         """
-        try:
-            made = await self.engine.ask(
-                lambda api: api.create_container_from_config(dict(body), name)
-            )
-        except EngineError as error:
-            # The answer to an earlier question was lost.
-            if error.status != CONFLICT or isinstance(error, EngineDown):
-                raise
-            seen = await self.find(name)
-            if seen is None:
+        deadline = time.monotonic() + CREATE_SECONDS
+        while True:
+            try:
+                made = await self.engine.ask(
+                    lambda api: api.create_container_from_config(dict(body), name)
+                )
+            except EngineError as error:
+                if error.status != CONFLICT or isinstance(error, EngineDown):
+                    raise
+                refused = error
+            else:
+                return str(made["Id"])
+            # The answer to an earlier question was lost, and it may still be carried out.
+            seen = await self._inspect(name)
+            if seen is not None and self._is_ours(seen):
+                return seen.id
+            if seen is not None or time.monotonic() > deadline:
                 raise StartFailed(
                     f"another container is called {name}",
                     next_step=f"Remove it (`docker rm {name}`), then rerun",
-                ) from error
-            return seen.id
-        return str(made["Id"])
+                ) from refused
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def has_shell(self, container: str) -> bool:
         """Say whether a container has a shell where every system has one."""
@@ -142,6 +147,17 @@ class Containers:
             # A removal that is on its way conflicts too.
             return error.status == NOT_FOUND or "already in progress" in error.cause
         return True
+
+    async def _inspect(self, container: str) -> Seen | None:
+        try:
+            return read_seen(await self.engine.ask(lambda api: api.inspect_container(container)))
+        except EngineError as error:
+            if error.status == NOT_FOUND and not isinstance(error, EngineDown):
+                return None
+            raise
+
+    def _is_ours(self, seen: Seen) -> bool:
+        return seen.labels.get(HOME_LABEL) == self.home
 
     async def words(self, container: str) -> str:
         """Return the last line of a container's own log, on which only its launcher writes."""

@@ -31,7 +31,7 @@ from launch_tui.targets import lent_shell, records
 from launch_tui.targets.container_end import VOID, Seen, end_of, end_without, has_begun
 from launch_tui.targets.container_gpus import check_gpus
 from launch_tui.targets.container_launcher import LOG, SHELL, TOKEN_FOLDER
-from launch_tui.targets.container_options import Order, body, user_of
+from launch_tui.targets.container_options import Order, body, check_command, user_of
 from launch_tui.targets.container_refusal import start_failure
 from launch_tui.targets.containers import HOME_LABEL, Containers, container_name
 from launch_tui.targets.local_container_keys import read
@@ -107,8 +107,7 @@ class LocalContainer:
             DiskFull: There is no space for it.
             EngineDown: The engine does not answer; asking again is right.
         """
-        if not attempt.command:
-            raise StartFailed("the job has no command", next_step="Give it an entry point")
+        check_command(attempt.command)
         request, config = _request(attempt), _config(attempt)
         facts = await self._engine.facts()
         check_gpus(request.gpus, facts)

@@ -14,6 +14,7 @@ import pytest_asyncio
 from launch_tui.domain.attempt import Attempt
 from launch_tui.targets.local_process import LocalProcess
 from tests.targets.docker_attempts import (  # noqa: F401
+    ash_image,
     docker_target,
     home,
     image_of,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import os
+import tarfile
 
 import pytest
 import pytest_asyncio
 
 from launch_tui.domain.attempt import Attempt
 from launch_tui.domain.container import ContainerRequest
+from launch_tui.domain.image import parse_image
+from launch_tui.engine.facts import read_image
 from launch_tui.errors import EngineError
 from launch_tui.targets.containers import HOME_LABEL
 from launch_tui.targets.local_container import LocalContainer
@@ -29,19 +33,39 @@ def home(tmp_path):
 @pytest.fixture
 def image_of(docker_engine):
     """Returns ``image_of(name)``, what the engine has of that name."""
-    import asyncio
+    return lambda name: built(docker_engine, name)
 
-    def find(name):
-        return asyncio.run(docker_engine.inspect_image(name))
 
-    return find
+def built(engine, name):
+    found = engine.ask_blocking(lambda api: api.inspect_image(name))
+    return read_image(found, name, parse_image(name, field="image"))
+
+
+@pytest.fixture(scope="session")
+def ash_image(docker_engine, tiny_image):
+    """The name of an image whose ``/bin/sh`` is busybox's."""
+    name = "launch-tui-test/ash"
+
+    def make(api):
+        container = api.create_container(tiny_image, "/busybox")
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            folder, link = tarfile.TarInfo("bin"), tarfile.TarInfo("bin/sh")
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+            link.type, link.linkname = tarfile.SYMTYPE, "/busybox"
+            tar.addfile(folder)
+            tar.addfile(link)
+        api.put_archive(container["Id"], "/", archive.getvalue())
+        api.commit(container["Id"], repository=name, tag="1")
+        api.remove_container(container["Id"])
+
+    docker_engine.ask_blocking(make)
+    return f"{name}:1"
 
 
 @pytest.fixture(scope="session")
 def python_image(docker_engine, base_image):
-    import asyncio
-
-    return asyncio.run(docker_engine.inspect_image(base_image))
+    return built(docker_engine, base_image)
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_an_attempt_that_was_given_up(attempt):
     take_void_token(attempt / TOKEN_FOLDER)
     for ended in (end_of(read_seen(inspected(code=TAKEN)), attempt), end_without(attempt)):
         assert (ended.kind, ended.cause) == (EndKind.VOID, "given up before it was started")
-    assert has_begun(attempt)
+    assert not has_begun(attempt)
 
 
 def test_a_command_that_could_not_be_executed(taken):
