@@ -73,6 +73,9 @@ _PHASES = {
 }
 
 
+_NOT_STARTED = frozenset({RunState.CLAIMED, RunState.SOURCING, RunState.BUILDING})
+
+
 class Execution:
     """Carries one claimed run to its outcome.
 
@@ -174,7 +177,7 @@ class Execution:
         try:
             await work
         except asyncio.CancelledError:
-            if self._ledger.state in (RunState.CLAIMED, RunState.SOURCING, RunState.BUILDING):
+            if self._ledger.state in _NOT_STARTED:
                 with contextlib.suppress(LaunchError):
                     self._ledger.give_back("its agent left before it was started")
             raise
@@ -246,7 +249,11 @@ class Execution:
         return replace(attempt, environment={**attempt.environment, "WANDB_ENTITY": entity})
 
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do what may be repeated until the engine answers: until then nothing is known."""
+        """Do what may be repeated until the engine answers: until then nothing is known.
+
+        Raises:
+            StopAsked: The run is to end, and nothing of it can have started.
+        """
         waited = False
         while True:
             try:
@@ -256,6 +263,8 @@ class Execution:
                 if not waited:
                     self._ledger.say(f"waits: {error}")
                 waited = True
+                if self._stopping.asked and self._ledger.state in _NOT_STARTED:
+                    raise StopAsked from error
                 await asyncio.sleep(RETRY_S)
             else:
                 if waited:

@@ -52,7 +52,9 @@ def print_plan(plan: Plan, *, json: bool) -> int:
 
 def _print_limits(plan: Plan) -> None:
     """Say what a plan's limits are worth on this machine."""
-    if plan.resource == Resource.LOCAL_PROCESS and plan.resources.keys() & {"cpus", "memory"}:
+    if plan.resource == Resource.LOCAL_CONTAINER:
+        pairs({"limits": "kept by the Docker engine"})
+    elif plan.resource == Resource.LOCAL_PROCESS and plan.resources.keys() & {"cpus", "memory"}:
         from launch_tui.targets.cgroup import enforcement
 
         pairs({"limits": enforcement()})
