@@ -228,6 +228,7 @@ VERBS: tuple[Verb, ...] = (
           Flag(("--build",), "the build's log instead of the job's"),
           Flag(("--attempt",), "which attempt; the newest if left out", "N", number=True),
           Flag(("-n", "--tail"), "only the last N lines", "N", number=True))),
+    Verb(("shell",), "a shell where a run runs", "shell.shell", ("RUN",)),
     Verb(("events",), "what happened to a run", "runs.events", ("RUN",), json=True),
     Verb(("metrics",), "the metrics of a run", "metrics.metrics", ("RUN", "[KEY]..."), json=True),
     Verb(("files",), "the files of a run", "files.files", ("RUN",), json=True),

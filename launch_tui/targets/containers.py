@@ -174,9 +174,9 @@ class Containers:
         return [left for each in found if (left := _left(each)) is not None]
 
 
-def container_name(attempt: Attempt) -> str:
+def container_name(handle: str) -> str:
     """Return what the container of an attempt is called."""
-    return f"launch-tui-{attempt.handle}"
+    return f"launch-tui-{handle}"
 
 
 def _left(listed: Mapping[str, Any]) -> Left | None:

@@ -199,7 +199,7 @@ class LocalContainer:
             EngineDown: The engine does not answer; asking again is right.
         """
         token = records.read_token(attempt.directory / TOKEN_FOLDER)
-        seen = await self._containers.find(container_name(attempt))
+        seen = await self._containers.find(container_name(attempt.handle))
         if token is None and (seen is None or seen.never_started):
             return None
         void = token is not None and token.void
@@ -220,7 +220,7 @@ class LocalContainer:
         token = records.read_token(folder)
         if not taken and (token is None or not token.void):
             return False
-        seen = await self._containers.find(container_name(attempt))
+        seen = await self._containers.find(container_name(attempt.handle))
         if seen is not None and not seen.running:
             await self._containers.remove(seen.id)
         return True
@@ -295,7 +295,7 @@ class LocalContainer:
 
     async def _created(self, attempt: Attempt, order: Order) -> str:
         """Create the container, with a shell of this machine where its image has none."""
-        name, image = container_name(attempt), order.request.image.id
+        name, image = container_name(attempt.handle), order.request.image.id
         if self._have_shell.get(image, True):
             container = await self._containers.create(name, body(order))
             if image not in self._have_shell:
@@ -361,7 +361,7 @@ def _handle(attempt: Attempt, container: str, *, void: bool = False) -> Containe
     return ContainerHandle(
         directory=attempt.directory,
         name=attempt.handle,
-        container=container_name(attempt),
+        container=container_name(attempt.handle),
         id=container,
         void=void,
     )
