@@ -42,6 +42,7 @@ READ_SETTINGS = f". {_SETTINGS} && "
 _PYTHONS = "/opt/python"
 _DEPENDENCIES = "/opt/dependencies"
 _INSTALL = "uv pip install --python /env/bin/python"
+_MISSING = "/env/launch-tui-not-installed"
 _COMMANDS = {
     Kind.REQUIREMENTS: f"{_INSTALL} -r {Kind.REQUIREMENTS}",
     Kind.PROJECT: f"{_INSTALL} -r {Kind.PROJECT}",
@@ -76,7 +77,7 @@ _INSTALL_FROZEN = rf"""{{ \
         missing="$missing, ${{line%% *}}"; \
     done < {FROZEN}; \
     [ -n "$installed" ] || exit 1; \
-    [ -z "$missing" ] || echo "{NOT_INSTALLED}${{missing#, }}"; }}; }}"""
+    [ -z "$missing" ] || echo "{NOT_INSTALLED}${{missing#, }}" > {_MISSING}; }}; }}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,13 +153,14 @@ def _base(recipe: Recipe) -> Iterator[str]:
 
 def _build(recipe: Recipe, mounts: bool) -> Iterator[str]:
     packages = recipe.packages
-    run = f"RUN {_mounts(recipe) if mounts else ''}{READ_SETTINGS}"
+    # The secrets of one job must not keep others from having uv out of the same layer.
+    prepare = f"RUN {_mounts(()) if mounts else ''}{READ_SETTINGS}"
     yield "FROM base AS build"
     pairs = " ".join(f"{name}={value}" for name, value in _BUILD_VARIABLES.items())
     yield f"ENV {pairs} PATH=$PATH:/opt/uv/bin"
     yield _settings()
-    yield f"{run}python3 -m venv /opt/uv && /opt/uv/bin/pip install {shlex.quote(UV)}"
-    yield f"{run}uv venv --no-project {_venv_options(recipe)} /env"
+    yield f"{prepare}python3 -m venv /opt/uv && /opt/uv/bin/pip install {shlex.quote(UV)}"
+    yield f"{prepare}uv venv --no-project {_venv_options(recipe)} /env"
     yield from (f"ARG {name}" for name in recipe.build_args)
     if packages.made_from:
         yield f"WORKDIR {_DEPENDENCIES}"
@@ -166,10 +168,12 @@ def _build(recipe: Recipe, mounts: bool) -> Iterator[str]:
         command = _INSTALL_FROZEN
         if packages.made_from != FROZEN:
             command = _COMMANDS[Kind(packages.made_from)]
-        yield f"{run}{command}"
+        yield f"RUN {_mounts(recipe.secrets) if mounts else ''}{READ_SETTINGS}{command}"
     yield "COPY . /src"
     # What a strict umask made readable for one user only is not readable for the job.
-    yield "RUN chmod -R a+rwX /src"
+    # The packages may be cached; what is missing of them is told with every new code.
+    missing = f" && {{ [ ! -f {_MISSING} ] || cat {_MISSING}; }}"
+    yield f"RUN chmod -R a+rwX /src{missing if packages.made_from == FROZEN else ''}"
 
 
 def _final(recipe: Recipe) -> Iterator[str]:
@@ -192,8 +196,8 @@ def _final(recipe: Recipe) -> Iterator[str]:
     yield "CMD []"
 
 
-def _mounts(recipe: Recipe) -> str:
-    names = (INDEX_SECRET, CERTIFICATES_SECRET, *recipe.secrets)
+def _mounts(secrets: tuple[str, ...]) -> str:
+    names = (INDEX_SECRET, CERTIFICATES_SECRET, *secrets)
     return "".join([f"{_CACHE} ", *(f"--mount=type=secret,id={name} " for name in names)])
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from launch_tui.builders.image_failure import CHECK_NETWORK
 from launch_tui.domain.image import ImageReference, parse_image
-from launch_tui.errors import BuildFailed, UsageError
+from launch_tui.errors import BuildFailed, RegistryError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -77,20 +78,28 @@ async def digests(
     return found
 
 
+async def registry_digest(engine: Engine, reference: ImageReference) -> str | None:
+    """Return the digest that a name stands for in its registry, asked as the engine asks.
+
+    Raises:
+        RegistryError: When the registry refuses, or cannot be reached.
+    """
+    from launch_tui.engine.registry import manifest_digest
+
+    insecure = (await engine.facts()).insecure
+    return await manifest_digest(reference, engine.environ, insecure=insecure)
+
+
 async def _in_registry(
     engine: Engine, reference: ImageReference, remembered: Callable[[str], str]
 ) -> str:
-    if reference.digest:
-        return reference.digest
-    from launch_tui.engine.registry import RegistryError, manifest_digest
-
     try:
-        digest = await manifest_digest(reference, engine)
+        digest = await registry_digest(engine, reference)
     except RegistryError as error:
         if known := remembered(str(reference)):
             return known
         cause = f"base image {reference}: {error.cause}"
-        raise BuildFailed(cause, next_step=error.next_step) from error
+        raise BuildFailed(cause, next_step=error.next_step or CHECK_NETWORK) from error
     if digest is None:
         raise BuildFailed(
             f"base image {reference}: neither this engine nor {reference.registry} has it",

@@ -102,8 +102,9 @@ class ImageCache:
         self, keep_newer_than: float, in_use: AbstractSet[str], *, dry_run: bool
     ) -> list[CachedImage]:
         """Remove what was last used before ``keep_newer_than`` and is not in use."""
+        images = await self.all()
         removed = []
-        for image in await self.all():
+        for image in images:
             names = {image.id, *image.references, *image.digests}
             if image.last_used_at >= keep_newer_than or names & in_use:
                 continue
@@ -114,9 +115,20 @@ class ImageCache:
                 used_since = self.records.last_used(image.key) >= keep_newer_than
                 if not used_since and (dry_run or await self._remove(image)):
                     removed.append(image)
-                if not self.records.last_used(image.key):
-                    lock.remove()
+        if not dry_run:
+            gone = {image.key for image in removed}
+            self._forget({image.key for image in images} - gone, gone, keep_newer_than)
         return removed
+
+    def _forget(
+        self, kept: AbstractSet[str], gone: AbstractSet[str], keep_newer_than: float
+    ) -> None:
+        """Remove what is left of images that are gone and of builds that failed."""
+        for key in {*gone, *self.records.orphans(kept, keep_newer_than)}:
+            if lock := self.records.locks.try_take(key):
+                with lock:
+                    self.records.forget(key)
+                    lock.remove()
 
     async def _is_of(self, found: BuiltImage, key: str, record: ImageRecord | None) -> bool:
         return (record is not None and record.id == found.id) or await self.has_key(found, key)
@@ -124,7 +136,9 @@ class ImageCache:
     def _cached(self, found: Mapping[str, Any]) -> CachedImage:
         labels = found.get("Labels") or {}
         key = str(labels.get(KEY_LABEL, ""))
-        created = float(found.get("Created") or 0)
+        record = self.records.read(key)
+        # Of an image without new files the engine says when the same was made for the first time.
+        created = record.created_at if record is not None else float(found.get("Created") or 0)
         references = [str(name) for name in found.get("RepoTags") or ()]
         digests = [str(name).partition("@")[2] for name in found.get("RepoDigests") or ()]
         return CachedImage(
@@ -150,6 +164,4 @@ class ImageCache:
                 if error.status == 404:
                     continue
                 return False
-        self.records.forget(image.key)
-        self.records.clear_context(image.key)
         return True

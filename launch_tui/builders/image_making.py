@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from launch_tui import faults
-from launch_tui.builders.image_bases import digests, named_images
+from launch_tui.builders.image_bases import digests, named_images, registry_digest
 from launch_tui.builders.image_build import BuildRequest, build_by_command, build_classic
+from launch_tui.builders.image_failure import CHECK_NETWORK
 from launch_tui.builders.image_index import surroundings
 from launch_tui.builders.image_key import image_key, repository_of, tag_of
-from launch_tui.domain.image import parse_image
-from launch_tui.errors import BuildFailed, UsageError
+from launch_tui.domain.image import DOCKER_HUB, parse_image
+from launch_tui.errors import BuildFailed, RegistryError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,14 +122,16 @@ class Making:
     async def _at_destination(self, found: BuiltImage | None) -> BuiltImage | None:
         """Return the image if its destination has it, pulled unless the engine has it already."""
         from launch_tui.engine.pull import pull
-        from launch_tui.engine.registry import RegistryError, manifest_digest
 
         name = self._wanted.name
         try:
-            there = await manifest_digest(name, self._engine)
+            there = await registry_digest(self._engine, name)
         except RegistryError as error:
-            cause = f"builder.destination {name.name}: {error.cause}"
-            raise BuildFailed(cause, next_step=error.next_step) from error
+            # Docker Hub denies what does not exist yet; the push will tell which it is.
+            if name.registry != DOCKER_HUB:
+                cause = f"builder.destination {name.name}: {error.cause}"
+                raise BuildFailed(cause, next_step=error.next_step or CHECK_NETWORK) from error
+            there = None
         if there is None:
             return None
         if found is not None:

@@ -34,6 +34,7 @@ _DONE = re.compile(
     r"(?:CACHED|DONE [\d.]+s|\.\.\.|sha256:[0-9a-f]{64}.*|resolve .*|extracting .*)$"
 )
 _CLASSIC = re.compile(r"Step (?P<step>\d+)/(?P<steps>\d+) : (?P<title>.+)")
+_BOOKKEEPING = re.compile(r" ---> |(?:Removing|Removed) intermediate container ")
 _MOUNT = re.compile(r"--(?:mount|network|security)=\S+ ")
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -112,7 +113,7 @@ class BuildOutput:
             self._numbered(match["number"], match["rest"])
         elif match := _CLASSIC.match(text):
             self._begin(match["title"], match["step"], match["steps"])
-        elif self._current is not None:
+        elif self._current is not None and not _BOOKKEEPING.match(text):
             self._said(self._current, text)
 
     def _numbered(self, number: str, rest: str) -> None:
@@ -120,6 +121,10 @@ class BuildOutput:
         if step is None:
             self._steps[number] = self._titled(rest)
             return
+        # What a step says without ending its line, the next thing said of it goes on with.
+        if glued := re.search(rf"#{number} (?=ERROR: |DONE [\d.]+s$)", rest):
+            self._numbered(number, rest[: glued.start()])
+            rest = rest[glued.end() :]
         if rest.startswith("ERROR: "):
             step.error = rest.removeprefix("ERROR: ")
         elif not _DONE.match(rest):

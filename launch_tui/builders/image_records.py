@@ -20,6 +20,7 @@ from launch_tui.store.durable import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
 KEY_LABEL = "launch-tui.key"
@@ -74,7 +75,15 @@ class ImageRecords:
             os.utime(self._path(key))
         except OSError:
             return None
-        return self._read(key)
+        return self.read(key)
+
+    def read(self, key: str) -> ImageRecord | None:
+        """Return the record; None when there is none that can be read."""
+        try:
+            values = json.loads(self._path(key).read_bytes())
+            return ImageRecord(**{**values, "pushed": tuple(values["pushed"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
 
     def write(self, record: ImageRecord) -> None:
         """Write a record; whoever reads sees the old one or the new one."""
@@ -89,18 +98,25 @@ class ImageRecords:
             return 0.0
 
     def forget(self, key: str) -> None:
-        """Remove the record."""
+        """Remove the record, and what a build left. The caller holds the lock."""
         self._path(key).unlink(missing_ok=True)
+        self.clear_context(key)
 
     def keys(self) -> Iterator[str]:
         """Yield the keys of all records."""
-        if self.root.is_dir():
-            yield from (path.stem for path in sorted(self.root.glob("*.json")))
+        yield from self._keys(".json")
+
+    def orphans(self, keys: AbstractSet[str], older_than: float) -> Iterator[str]:
+        """Yield other keys that something is left of, and that were last used before a time."""
+        for key in {*self._keys(".json"), *self._keys(".lock"), *self._keys(".context")} - keys:
+            times = [path.stat().st_mtime for path in self.root.glob(f"{key}.*")]
+            if max(times, default=0.0) < older_than:
+                yield key
 
     def base_digest(self, reference: str) -> str:
         """Return the digest that this base had when an image was last built from it, or empty."""
         for key in sorted(self.keys(), key=self.last_used, reverse=True):
-            record = self._read(key)
+            record = self.read(key)
             if record is not None and reference in record.bases:
                 return record.bases[reference]
         return ""
@@ -119,15 +135,12 @@ class ImageRecords:
 
         shutil.rmtree(self._context(key), ignore_errors=True)
 
+    def _keys(self, suffix: str) -> Iterator[str]:
+        if self.root.is_dir():
+            yield from (path.stem for path in sorted(self.root.glob(f"*{suffix}")))
+
     def _path(self, key: str) -> Path:
         return self.root / f"{key}.json"
 
     def _context(self, key: str) -> Path:
         return self.root / f"{key}.context"
-
-    def _read(self, key: str) -> ImageRecord | None:
-        try:
-            values = json.loads(self._path(key).read_bytes())
-            return ImageRecord(**{**values, "pushed": tuple(values["pushed"])})
-        except (OSError, ValueError, TypeError, KeyError):
-            return None

@@ -9,6 +9,7 @@ free, the half-built image has no name, and what was built and not pushed is pus
 from __future__ import annotations
 
 import errno
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,14 @@ from launch_tui import faults
 from launch_tui.builders.build_log import BuildLog
 from launch_tui.builders.image_cache import ImageCache
 from launch_tui.builders.image_context import plan_image
+from launch_tui.builders.image_failure import FREE_SPACE
 from launch_tui.builders.image_making import Making, Wanted, identify
 from launch_tui.builders.named_image import have_image
 from launch_tui.builders.venv import running_version
-from launch_tui.errors import BuildFailed, DiskFull
+from launch_tui.errors import BuildFailed, DiskFull, EngineDown, EngineError, EngineUnfit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -61,11 +63,8 @@ class ImageBuilder:
             BuildFailed: With the failed step and its reason as cause.
             EngineDown: The engine does not answer; asking again is right.
         """
-        try:
-            with BuildLog(log) as out:
-                return await self._find_or_build(order, out, report)
-        except (OSError, DiskFull) as error:
-            raise _refused_by_system(error, self._root) from error
+        with _told_as_failures(self._root), BuildLog(log) as out:
+            return await self._find_or_build(order, out, report)
 
     async def image(
         self, reference: str, log: Path, report: Report, *, pull: str = "always", platform: str = ""
@@ -84,7 +83,7 @@ class ImageBuilder:
             BuildFailed: With the registry's own reason as cause.
             EngineDown: The engine does not answer; asking again is right.
         """
-        with BuildLog(log) as out:
+        with _told_as_failures(self._root), BuildLog(log) as out:
             return await have_image(self._engine, reference, out, report, pull, platform)
 
     async def list_images(self) -> list[CachedImage]:
@@ -145,13 +144,19 @@ class ImageBuilder:
         return found
 
 
-def _refused_by_system(error: Exception, root: Path) -> BuildFailed:
-    full = isinstance(error, DiskFull) or (
-        isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    )
-    if full:
-        return BuildFailed(
-            f"no space left for the build in {root.parent}",
-            next_step="Free some space, e.g. with `launch-tui image prune`, and rerun",
-        )
-    return BuildFailed(f"the image cannot be built: {error}", next_step="Check the permissions")
+@contextmanager
+def _told_as_failures(root: Path) -> Iterator[None]:
+    """Raise what this machine or the engine refuses as BuildFailed."""
+    try:
+        yield
+    except (EngineDown, EngineUnfit):
+        raise
+    except EngineError as error:
+        cause = f"the Docker engine refused: {error.cause}"
+        raise BuildFailed(cause, next_step=error.next_step) from error
+    except (OSError, DiskFull) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            cause, next_step = f"the image cannot be built: {error}", "Check the permissions"
+        else:
+            cause, next_step = f"no space left for the build in {root.parent}", FREE_SPACE
+        raise BuildFailed(cause, next_step=next_step) from error

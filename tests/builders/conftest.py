@@ -4,6 +4,7 @@ import pytest
 
 from launch_tui.builders.venv import VenvBuilder
 from launch_tui.domain.job import Environment
+from tests.builders.image_site import ImageSite
 
 
 class Site:
@@ -50,3 +51,21 @@ def make_package(directory, name, setup=""):
 @pytest.fixture
 def site(tmp_path):
     return Site(tmp_path)
+
+
+@pytest.fixture
+async def images(tmp_path, docker_engine, base_image):
+    """An image builder with a data directory of its own; what it built is removed."""
+    site = ImageSite(tmp_path, docker_engine, base_image)
+    yield site
+    await site.clean()
+
+
+@pytest.fixture
+def classic(monkeypatch):
+    """No docker command has BuildKit."""
+
+    async def nothing(*_):
+        return None
+
+    monkeypatch.setattr("launch_tui.engine.docker_cli.find_buildkit", nothing)

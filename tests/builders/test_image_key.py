@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 import pytest
 
+from launch_tui.builders import image_bases
 from launch_tui.builders.image_bases import digests, named_images
 from launch_tui.builders.image_key import image_key, repository_of, tag_of
 from launch_tui.domain.container import BuiltImage
 from launch_tui.domain.image import parse_image
-from launch_tui.errors import BuildFailed
+from launch_tui.errors import BuildFailed, RegistryError
 
 INGREDIENTS = {
     "source_key": "sha256:1",
@@ -107,11 +109,20 @@ def test_build_argument_beats_the_default():
     assert named("ARG V=3.11\nFROM python:$V", V="3.13") == ["python:3.13"]
 
 
+class Facts:
+    insecure = ()
+
+
 class Engine:
     """An engine that has some images; what it is asked beyond that fails."""
 
+    environ: ClassVar = {}
+
     def __init__(self, **images):
         self.images = images
+
+    async def facts(self):
+        return Facts()
 
     async def inspect_image(self, reference):
         digest = self.images.get(reference)
@@ -120,19 +131,16 @@ class Engine:
 
 async def test_base_is_what_the_engine_has_or_what_its_digest_says():
     pinned = parse_image(f"b@sha256:{'1' * 64}", field="x")
-    found = await digests(
-        Engine(a="sha256:local"), (parse_image("a", field="x"), pinned), lambda name: ""
-    )
-    assert found == {"a": "sha256:local", str(pinned): f"sha256:{'1' * 64}"}
+    engine = Engine(a="sha256:local")
+    found = await digests(engine, (parse_image("a", field="x"), pinned), lambda name: "")
+    assert found == {"a": "sha256:local", str(pinned): pinned.digest}
 
 
 async def test_registry_that_cannot_be_asked_is_trusted_to_have_what_it_had(monkeypatch):
-    from launch_tui.engine import registry
-
     async def refuse(*_):
-        raise registry.RegistryError("refused", next_step="log in")
+        raise RegistryError("refused", next_step="log in")
 
-    monkeypatch.setattr(registry, "manifest_digest", refuse)
+    monkeypatch.setattr(image_bases, "registry_digest", refuse)
     base = parse_image("a", field="x")
     assert await digests(Engine(), (base,), {"a": "sha256:old"}.get) == {"a": "sha256:old"}
     with pytest.raises(BuildFailed, match="base image a: refused") as caught:
@@ -141,11 +149,9 @@ async def test_registry_that_cannot_be_asked_is_trusted_to_have_what_it_had(monk
 
 
 async def test_base_that_is_nowhere(monkeypatch):
-    from launch_tui.engine import registry
-
     async def nothing(*_):
         return None
 
-    monkeypatch.setattr(registry, "manifest_digest", nothing)
+    monkeypatch.setattr(image_bases, "registry_digest", nothing)
     with pytest.raises(BuildFailed, match="base image a: neither this engine nor"):
         await digests(Engine(), (parse_image("a", field="x"),), lambda name: "")
