@@ -19,6 +19,7 @@
     └── RunFailure              ends an attempt as failed, with the phase that failed
         ├── SourceFailed
         ├── BuildFailed
+        │   └── RegistryError   an image registry refused, or cannot be reached
         ├── StartFailed
         └── TrackingFailed
 
@@ -152,6 +153,10 @@ class BuildFailed(RunFailure):
     """The environment or image could not be built."""
 
     phase = "build"
+
+
+class RegistryError(BuildFailed):
+    """An image registry refused what was asked, or cannot be reached."""
 
 
 class StartFailed(RunFailure):

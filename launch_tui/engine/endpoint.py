@@ -90,10 +90,11 @@ def config_directory(environ: Mapping[str, str]) -> Path:
 
 def docker_config(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return what ``config.json`` says; nothing when there is none or it is damaged."""
-    return _json(config_directory(environ) / "config.json")
+    return read_json(config_directory(environ) / "config.json")
 
 
-def _json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """Return the object in a file; nothing when there is none or it is damaged."""
     try:
         found = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
@@ -121,7 +122,7 @@ def _context(environ: Mapping[str, str]) -> tuple[str, str]:
 def _of_context(name: str, origin: str, directory: Path) -> Endpoint:
     """Return the endpoint that Docker's context store has under the name."""
     key = hashlib.sha256(name.encode()).hexdigest()
-    said = _json(directory / "contexts" / "meta" / key / "meta.json")
+    said = read_json(directory / "contexts" / "meta" / key / "meta.json")
     try:
         docker = said["Endpoints"]["docker"]
         host, verify = str(docker["Host"]), not docker.get("SkipTLSVerify", False)

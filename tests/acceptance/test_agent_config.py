@@ -46,7 +46,7 @@ def test_a_file_of_wandb_runs_an_agent(world, folder, settings):
     found = status(world)
     assert (found["queues"], found["max_jobs"]) == (["q"], 1)
     assert (found["config"], found["problem"]) == (str(settings), None)
-    assert "max_schedulers, registry, environment, builder: no effect" in found["notes"][0]
+    assert "max_schedulers, environment: no effect" in found["notes"][0]
     run = world.shell("echo $WANDB_ENTITY")
     own = world.shell("echo $WANDB_ENTITY", "-e", "mine")
     assert world.until(own)["state"] == world.until(run)["state"] == "finished"
