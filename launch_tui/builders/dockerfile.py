@@ -40,6 +40,8 @@ _SETTINGS = "/opt/launch-tui-settings"
 READ_SETTINGS = f". {_SETTINGS} && "
 """Begins every command that installs something."""
 _PYTHONS = "/opt/python"
+_WANTED = "/opt/launch-tui-python"
+"""Holds the version that the job wants, in a base image that had no Python of its own."""
 _DEPENDENCIES = "/opt/dependencies"
 _INSTALL = "uv pip install --python /env/bin/python"
 _MISSING = "/env/launch-tui-not-installed"
@@ -85,7 +87,7 @@ class Recipe:
     """What a generated Dockerfile says.
 
     ``base`` is the image it begins from, empty for Python's own; ``python_version`` is ``3.X``, and
-    may be empty only with a base, whose own Python is then taken. ``build_args`` and ``secrets``
+    with a base holds only where that has no Python. ``build_args`` and ``secrets``
     are names, which installing finds as variables.
     """
 
@@ -139,7 +141,9 @@ def _base(recipe: Recipe) -> Iterator[str]:
     yield 'SHELL ["/bin/sh", "-c"]'
     wanted = f"python{recipe.python_version}"
     install = "apt-get install -y --no-install-recommends"
-    also = f" && {{ {install} {wanted} || true; }}" if recipe.python_version else ""
+    also = ""
+    if recipe.python_version:
+        also = f" && {{ {install} {wanted} || true; }} && echo {recipe.python_version} > {_WANTED}"
     yield (
         "RUN python3 -c 'import ensurepip, venv' 2>/dev/null || { \\\n"
         "    command -v apt-get >/dev/null || { \\\n"
@@ -218,9 +222,9 @@ def _settings() -> str:
 def _venv_options(recipe: Recipe) -> str:
     if not recipe.base:
         return f"--python {recipe.python_version}"
-    # Whoever names an image wants what is installed in it.
-    wanted = recipe.python_version or '"$(command -v python3)"'
-    return f"--system-site-packages --python {wanted}"
+    # Whoever names an image wants its Python, with what is installed for it.
+    own = f'"$(cat {_WANTED} 2>/dev/null || command -v python3)"'
+    return f"--system-site-packages --python {own}"
 
 
 def _copies(packages: Packages) -> Iterator[str]:

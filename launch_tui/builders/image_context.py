@@ -141,7 +141,7 @@ def _generated(order: ImageOrder, root: Path, context: Path, default_python: str
         secrets=tuple(sorted(order.secrets)),
     )
     place = _place(root, context)
-    begin = base or f"Python {version}"
+    begin = f"{base} and its own Python" if base else f"Python {version}"
     why = f"there is none for this job: {begin} {_contents(packages)}"
     notes = [f"the image is built from {GENERATED}, because {why}", *note]
     if not packages.wandb:

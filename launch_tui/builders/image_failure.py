@@ -48,6 +48,7 @@ _NO_IMAGE = re.compile(
     r"(?:docker\.io/|https?://)?(?P<image>\S+?): (?P<why>(?:not found|pull access denied).*)"
     r"|(?P<bare>pull access denied.*|manifest unknown.*|manifest for \S+ not found.*)"
 )
+_PYTHON = re.compile(r"(?:[Pp]ython |cpython-)(3\.\d+)")
 _KILLED = re.compile(r"(?:exit code: |returned a non-zero code: )137\b")
 _RUNNING = re.compile(r"^executor failed running \[.*?\]: (?=\S)")
 _STATUS = re.compile(r"(?:exit code: |returned a non-zero code: )(\d+)")
@@ -112,6 +113,17 @@ def _no_image(step: Step) -> tuple[str, str] | None:
     return f"base image {named}: {said}", "Check its name and tag, or log in: `docker login`"
 
 
+def _no_python(step: Step) -> tuple[str, str] | None:
+    if not step.title.startswith("RUN uv venv"):
+        return None
+    wanted = _PYTHON.search(_text(step))
+    which = f"Python {wanted[1]}" if wanted else "a Python"
+    return (
+        f"the base image has no {which}, and it could not be fetched: {_reason(step)}",
+        "Name a base image that has it (builder.base_image), or another version (job create -r)",
+    )
+
+
 def _no_network(step: Step) -> tuple[str, str] | None:
     for line in (step.error, *step.lines):
         if _NO_NETWORK.search(line):
@@ -159,6 +171,7 @@ _RULES: Sequence[Callable[[Step], tuple[str, str] | None]] = (
     _wrong_dockerfile,
     _not_in_context,
     _no_image,
+    _no_python,
     _no_network,
     _uv,
 )

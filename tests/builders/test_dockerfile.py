@@ -210,13 +210,16 @@ def test_given_base_gets_the_python_that_it_lacks(folder):
     assert lines[0] == "FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04 AS base"
     assert lines[1] == "USER root"
     assert "apt-get install -y --no-install-recommends ca-certificates python3 python3-venv" in text
-    assert "--system-site-packages --python 3.12 /env" in text
+    assert "python3.12 || true" in text
+    assert "echo 3.12 > /opt/launch-tui-python" in text
+    own = '--python "$(cat /opt/launch-tui-python 2>/dev/null || command -v python3)" /env'
+    assert f"uv venv --no-project --system-site-packages {own}" in text
     assert "COPY --from=build /opt/python /opt/python" in lines
 
 
-def test_given_base_is_asked_for_its_own_python_where_the_job_names_none(folder):
+def test_given_base_needs_no_version_of_the_job(folder):
     text = dockerfile(folder(), base="image:1")
-    assert '--python "$(command -v python3)" /env' in text
+    assert "command -v python3" in text
     assert "/opt/python /opt/python" not in text
 
 
