@@ -31,6 +31,7 @@ CERTIFICATES_SECRET = "launch-tui-certificates"
 OWN_LINES = "launch-tui: "
 NOT_INSTALLED = f"{OWN_LINES}not installed: "
 """Begins the line with the packages of W&B's file that could not be installed."""
+FIRST_STAGE = "FROM base AS build"
 UV = "uv>=0.11.20"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -159,7 +160,7 @@ def _build(recipe: Recipe, mounts: bool) -> Iterator[str]:
     packages = recipe.packages
     # The secrets of one job must not keep others from having uv out of the same layer.
     prepare = f"RUN {_mounts(()) if mounts else ''}{READ_SETTINGS}"
-    yield "FROM base AS build"
+    yield FIRST_STAGE
     pairs = " ".join(f"{name}={value}" for name, value in _BUILD_VARIABLES.items())
     yield f"ENV {pairs} PATH=$PATH:/opt/uv/bin"
     yield _settings()

@@ -1,4 +1,4 @@
-"""Builds one image: by a docker command that has BuildKit, or else by the engine's classic builder.
+"""Builds one image with BuildKit, by a docker command.
 
 BuildKit is asked through Docker's own command line, since Docker's SDK cannot; a build ends with
 the command that asked for it, which ends with the agent. Secrets reach it as variables of that
@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from launch_tui.builders.child_process import run_child
 from launch_tui.builders.dockerfile import CERTIFICATES_SECRET, INDEX_SECRET
-from launch_tui.builders.image_failure import INSTALL_BUILDX, explain
+from launch_tui.builders.image_failure import explain
 from launch_tui.builders.image_output import BuildOutput
-from launch_tui.errors import BuildFailed, EngineDown, EngineError
+from launch_tui.errors import BuildFailed, EngineDown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
-
-    import docker
 
     from launch_tui.builders.build_log import BuildLog
     from launch_tui.builders.image_context import Plan
@@ -35,9 +33,13 @@ LARGEST_SECRET = 100_000
 """Bytes; the kernel takes no variable above 128 KiB."""
 
 _READ_AT_ONCE = 1 << 16
-_DOCKERFILE = "launch-tui.Dockerfile"
 _SECRET_VARIABLE = "LAUNCH_TUI_BUILD_SECRET_"
-_LOST = ("transport is closing", "error during connect", "Cannot connect to the Docker daemon")
+_LOST = (
+    "transport is closing",
+    "error reading from server",
+    "error during connect",
+    "Cannot connect to the Docker daemon",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,48 +88,9 @@ async def build_by_command(
     status = await _run([*kit.command, *arguments], request, environ, output)
     if status != 0:
         step = output.failed
-        if any(word in line for word in _LOST for line in step.lines):
+        if any(word in line for word in _LOST for line in (*step.lines, step.error)):
             raise EngineDown("the Docker engine went away during the build")
         await engine.ask(lambda api: api.ping())
-        cause, next_step = explain(step)
-        raise BuildFailed(cause, next_step=next_step)
-    return tuple(output.notes)
-
-
-async def build_classic(
-    engine: Engine, request: BuildRequest, log: BuildLog, report: Callable[[str], None]
-) -> tuple[str, ...]:
-    """Build without BuildKit; cancelling ends the build and removes its container.
-
-    Returns:
-        What is to be told of the image that is no failure.
-
-    Raises:
-        BuildFailed: With the failed step and its reason, or because only BuildKit can do it.
-        EngineDown: When the engine went away.
-    """
-    if request.secrets:
-        raise BuildFailed(
-            "secrets of a build need BuildKit, and no docker command here has it",
-            next_step=INSTALL_BUILDX,
-        )
-    output = BuildOutput(log, report, request.hidden)
-    report("packing the build context")
-    packed = await asyncio.to_thread(_pack, request)
-    try:
-        async with aclosing(engine.stream(lambda api: _ask(api, request, packed))) as pieces:
-            async for piece in pieces:
-                output.feed(str(piece.get("stream", "")).encode(errors="replace"))
-                if "error" in piece:
-                    output.fail(str(piece["error"]))
-    except EngineDown:
-        raise
-    except EngineError as error:
-        output.fail(error.cause)
-    finally:
-        packed.close()
-        output.close()
-    if (step := output.failed).error:
         cause, next_step = explain(step)
         raise BuildFailed(cause, next_step=next_step)
     return tuple(output.notes)
@@ -229,47 +192,3 @@ class _Drain:
                 self._output.feed(data)
             except OSError as error:
                 self._error = error
-
-
-def _ask(api: docker.APIClient, request: BuildRequest, packed: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
-    pieces: Iterator[dict[str, Any]] = api.build(
-        fileobj=packed,
-        custom_context=True,
-        dockerfile=_DOCKERFILE,
-        tag=request.reference,
-        labels=dict(request.labels),
-        buildargs={**request.surroundings.proxies, **request.build_args},
-        platform=request.platform or None,
-        rm=True,
-        forcerm=True,
-        decode=True,
-    )
-    return pieces
-
-
-def _pack(request: BuildRequest) -> Any:  # noqa: ANN401
-    """Return an archive of the build context, in a file that has no name to be left under."""
-    import tempfile
-
-    from docker.utils.build import tar
-
-    plan = request.plan
-    lines = [line.strip() for line in _ignored(plan).splitlines()]
-    patterns = [line for line in lines if line and not line.startswith("#")]
-    file = tempfile.TemporaryFile(dir=request.directory)  # noqa: SIM115
-    try:
-        return tar(str(plan.context), patterns, (_DOCKERFILE, plan.plain_text), file)
-    except BaseException:
-        file.close()
-        raise
-
-
-def _ignored(plan: Plan) -> str:
-    """Return the .dockerignore that holds: as BuildKit does, one beside the Dockerfile first."""
-    if plan.dockerfile is None:
-        return plan.ignored
-    beside = plan.dockerfile.with_name(f"{plan.dockerfile.name}.dockerignore")
-    for file in (beside, plan.context / ".dockerignore"):
-        with suppress(OSError):
-            return file.read_text("utf-8", errors="surrogateescape")
-    return ""

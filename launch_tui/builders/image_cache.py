@@ -17,6 +17,7 @@ from launch_tui.builders.image_records import (
     HOME_LABEL,
     JOB_LABEL,
     KEY_LABEL,
+    STAGE_LABEL,
     CachedImage,
     ImageRecord,
     ImageRecords,
@@ -118,6 +119,7 @@ class ImageCache:
         if not dry_run:
             gone = {image.key for image in removed}
             self._forget({image.key for image in images} - gone, gone, keep_newer_than)
+            await self._remove_stages(keep_newer_than)
         return removed
 
     def _forget(
@@ -129,6 +131,15 @@ class ImageCache:
                 with lock:
                     self.records.forget(key)
                     lock.remove()
+
+    async def _remove_stages(self, keep_newer_than: float) -> None:
+        """Remove what the classic builder keeps of first stages, which BuildKit keeps apart."""
+        filters = {
+            "dangling": True,
+            "label": f"{STAGE_LABEL}={self._home}",
+            "until": str(int(keep_newer_than)),
+        }
+        await self._engine.ask(lambda api: api.prune_images(filters))
 
     async def _is_of(self, found: BuiltImage, key: str, record: ImageRecord | None) -> bool:
         return (record is not None and record.id == found.id) or await self.has_key(found, key)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from launch_tui import faults
+from launch_tui.builders.classic_build import build_classic
 from launch_tui.builders.image_bases import digests, named_images, registry_digest
-from launch_tui.builders.image_build import BuildRequest, build_by_command, build_classic
+from launch_tui.builders.image_build import BuildRequest, build_by_command
 from launch_tui.builders.image_failure import CHECK_NETWORK
 from launch_tui.builders.image_index import surroundings
 from launch_tui.builders.image_key import image_key, repository_of, tag_of

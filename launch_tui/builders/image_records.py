@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 KEY_LABEL = "launch-tui.key"
 JOB_LABEL = "launch-tui.job"
 HOME_LABEL = "launch-tui.home"
+STAGE_LABEL = "launch-tui.stage"
+"""On what the classic builder leaves of a first stage: the data directory it was built for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

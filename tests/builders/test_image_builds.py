@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 import uuid
 import zipfile
 from dataclasses import replace
@@ -262,6 +263,12 @@ async def test_classic_builder_makes_the_same_image(images, classic):
     # An instruction that was not run says so in the line after it.
     assert re.search(r"RUN .*uv pip install.*\n ---> Using cache", images.log("second"))
     assert not re.search(r"COPY \. /src\n ---> Using cache", images.log("second"))
+
+    home = images.inspect(image)["Config"]["Labels"]["launch-tui.home"]
+    left = {"label": [f"launch-tui.stage={home}"], "dangling": True}
+    assert len(images.ask(lambda api: api.images(filters=left))) == 2
+    assert len(await images.builder.prune(time.time() + 60, set())) == 2
+    assert images.ask(lambda api: api.images(filters=left)) == []
 
 
 async def test_classic_builder_with_own_dockerfile(images, classic):

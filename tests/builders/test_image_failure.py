@@ -9,7 +9,7 @@ from launch_tui.builders.image_failure import explain
 from launch_tui.builders.image_output import BuildOutput, Step
 
 PIP = """\
-#8 [build 3/5] RUN --mount=type=cache,target=/root/.cache pip install -r requirements.txt
+#8 [build 3/5] RUN --mount=type=cache,target=/var/cache pip install -r requirements.txt
 #8 sha256:109d168078cf635e63ac5482144e8ddc04bae1e38d915d1239290f1087f2567a
 #8 1.002 Looking in indexes: a, b
 #9 [final 1/2] COPY . /src
