@@ -27,6 +27,7 @@ HELPER_S = 30.0
 HUB_KEY = "https://index.docker.io/v1/"
 """What Docker Hub is called in ``config.json`` and by helpers."""
 
+# What helpers put in a user's place when the secret is an identity token.
 _TOKEN_USER = "<token>"
 _UNKNOWN = ("credentials not found", "no usernames for")
 _HUB_NAMES = frozenset({DOCKER_HUB, f"index.{DOCKER_HUB}", f"registry-1.{DOCKER_HUB}"})

@@ -37,8 +37,9 @@ _SIGNS = (
     (r"manifest unknown|name unknown|not found|does not exist|name_unknown", NO_SUCH_IMAGE),
     (
         r"no such host|dial tcp|i/o timeout|connection refused|unreachable|handshake timeout"
-        r"|\bEOF\b|Client\.Timeout|proxyconnect|connection reset|server misbehaving",
-        "Look whether the engine reaches {host}: the network, a proxy, its DNS.",
+        r"|\bEOF\b|Client\.Timeout|proxyconnect|connection reset|server misbehaving"
+        r"|connection attempts failed|name resolution|not known",
+        "Look whether {host} can be reached: the network, a proxy, its DNS.",
     ),
 )
 _COMPILED = tuple((re.compile(sign, re.IGNORECASE), step) for sign, step in _SIGNS)
