@@ -118,10 +118,11 @@ async def test_foreign_image_under_the_tag_is_not_taken(images, source, registry
     images.remove(image)
     for record in images.images.glob("*.json"):
         record.unlink()
-    registry.put(images.base, f"team/images:{name.tag}")
+    digest = registry.put(images.base, f"team/images:{name.tag}")
 
     again = await images.build(source, "second", destination=destination)
 
+    images.ask(lambda api: api.remove_image(f"{destination}@{digest}"))
     assert "has under this tag is another image; it is built anew" in images.log("second")
     assert images.run(again) == (0, "built\n")
 
