@@ -1,18 +1,17 @@
-"""Which ``docker`` command can build with BuildKit, if any.
+"""Docker's command lines on this machine, and which of them can build with BuildKit.
 
-BuildKit is spoken to by Docker's command line only, and not by each: new ones need the plugin
-buildx, which distributions package apart, old ones have it built in. So every ``docker`` on PATH is
-asked what it can, and one that cannot does not hide another that can. Podman's stand-in for
-``docker`` builds with Buildah and counts as none.
+The SDK cannot use BuildKit, so builds go through a ``docker`` command. More than one may be there:
+a newer one without its plug-in buildx can build nothing any more, while the distribution's older
+one beside it has BuildKit built in. So each is asked, in the order of PATH, and the first that can
+is taken.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-import subprocess
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,110 +19,105 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ANSWER_S = 10.0
-"""How long a command may take to say what it is."""
-USUAL = ("/usr/local/bin", "/usr/bin")
-"""Looked at after PATH: that of a service is often bare."""
-NEEDS_BUILDX = 23
-"""From this version on, BuildKit is buildx's."""
+"""How long a command may take to say its version; a cold network disk takes seconds."""
+USUAL_FOLDERS = ("/usr/bin", "/usr/local/bin")
+"""Looked into when PATH does not name them: a service's may be shorter than a login's."""
 
-_VERSION = re.compile(r"^Docker version (\d+)\.(\d[\w.+~-]*)", re.MULTILINE)
-_BUILDX = re.compile(r"\bv?(\d+\.\d+[\w.+-]*)")
-# What decides where plugins are looked for, and what could change the answer.
-_DECIDING = ("HOME", "DOCKER_CONFIG", "DOCKER_CLI_PLUGIN_EXTRA_DIRS")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DockerCli:
-    """A ``docker`` command: its version, and buildx's where it has that; both empty for Podman's."""
-
-    path: Path
-    version: str = ""
-    buildx: str = ""
-
-    @property
-    def has_buildkit(self) -> bool:
-        """Say whether it can build with BuildKit."""
-        return bool(self.buildx) or bool(self.version) and _major(self.version) < NEEDS_BUILDX
+_WITHOUT_BUILDX = 23
+"""From this version on the command builds with BuildKit by buildx only."""
+_VERSION = re.compile(r"Docker version (\d+)\.(\d[\w.+~-]*)")
+_BUILDX = re.compile(r"buildx v?(\d[\w.+~-]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildKit:
-    """How to build with BuildKit: the beginning of the command, and variables that it needs."""
+    """A docker command that builds with BuildKit.
 
-    cli: DockerCli
-    command: tuple[str, ...]
-    variables: Mapping[str, str]
-
-    @property
-    def text(self) -> str:
-        """How it is told to a person."""
-        buildx = f" with buildx {self.cli.buildx}" if self.cli.buildx else ""
-        return f"docker {self.cli.version}{buildx} ({self.cli.path})"
-
-
-def find_buildkit(environ: Mapping[str, str]) -> BuildKit | None:
-    """Return the first ``docker`` that can build with BuildKit; None when there is none.
-
-    Its command is to be run with the variables of the engine's endpoint too
-    (``Endpoint.variables``), so that it builds where the image is run.
+    ``command`` is followed by the arguments of ``docker build``; ``variables`` go into its
+    environment. ``str()`` says which it is.
     """
-    for cli in docker_clis(environ):
-        if cli.buildx:
-            # The builder `default` is the engine itself; one that the user made need not have
-            # the engine's images, nor leave its result there.
-            command = (str(cli.path), "buildx", "build", "--builder", "default", "--load")
-            return BuildKit(cli=cli, command=command, variables={"BUILDX_BUILDER": ""})
-        if cli.has_buildkit:
-            command = (str(cli.path), "build")
-            return BuildKit(cli=cli, command=command, variables={"DOCKER_BUILDKIT": "1"})
+
+    path: Path
+    version: str
+    command: tuple[str, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    buildx: str = ""
+
+    def __str__(self) -> str:
+        by = f", buildx {self.buildx}" if self.buildx else ""
+        return f"{self.path} {self.version}{by}"
+
+
+_Known = dict[tuple[Path, int], BuildKit | None]
+_known: _Known = {}
+
+
+def docker_commands(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield each ``docker`` that can be executed, in the order of PATH, each file once."""
+    folders = environ.get("PATH", os.defpath).split(os.pathsep)
+    seen = set()
+    for folder in (*folders, *USUAL_FOLDERS):
+        path = Path(folder or ".", "docker")
+        if not os.access(path, os.X_OK) or path.is_dir():
+            continue
+        real = path.resolve()
+        if real not in seen:
+            seen.add(real)
+            yield path
+
+
+async def find_buildkit(environ: Mapping[str, str]) -> BuildKit | None:
+    """Return the first docker command that can build with BuildKit; None when none can.
+
+    What a command has answered is remembered until its file changes.
+
+    Args:
+        environ: The variables that the commands are started with.
+    """
+    for path in docker_commands(environ):
+        state = (path, path.stat().st_mtime_ns)
+        if state not in _known:
+            _known[state] = await _ask(path, environ)
+        if (found := _known[state]) is not None:
+            return found
     return None
 
 
-def docker_clis(environ: Mapping[str, str]) -> Iterator[DockerCli]:
-    """Yield every ``docker`` command, in the order of PATH; those of Podman and broken ones too."""
-    seen = set()
-    for folder in (*environ.get("PATH", os.defpath).split(os.pathsep), *USUAL):
-        path = Path(folder or ".", "docker")
-        if not path.is_file() or not os.access(path, os.X_OK):
-            continue
-        status = path.stat()
-        if (same := (status.st_dev, status.st_ino)) not in seen:
-            seen.add(same)
-            deciding = tuple((name, environ[name]) for name in _DECIDING if name in environ)
-            yield _examined(path, status.st_mtime_ns, deciding)
-
-
-@lru_cache(maxsize=64)
-def _examined(path: Path, _changed_ns: int, deciding: tuple[tuple[str, str], ...]) -> DockerCli:
-    """Ask one command what it is; once, until it is another."""
-    environ = {**dict(deciding), "PATH": os.defpath}
-    version = _VERSION.search(_ask(path, environ, "--version"))
+async def _ask(path: Path, environ: Mapping[str, str]) -> BuildKit | None:
+    said = await _said(path, ("--version",), environ)
+    version = _VERSION.match(said)
     if version is None:
-        return DockerCli(path=path)
-    buildx = _BUILDX.search(_ask(path, environ, "buildx", "version"))
-    return DockerCli(
-        path=path,
-        version=f"{version[1]}.{version[2].rstrip(',')}",
-        buildx=buildx[1] if buildx else "",
-    )
+        # Podman's stand-in for docker has no BuildKit.
+        return None
+    name = f"{version[1]}.{version[2]}".rstrip(".,")
+    if buildx := _BUILDX.search(await _said(path, ("buildx", "version"), environ)):
+        command = (str(path), "buildx", "build", "--load")
+        return BuildKit(path=path, version=name, command=command, buildx=buildx[1])
+    if int(version[1]) >= _WITHOUT_BUILDX:
+        return None
+    variables = {"DOCKER_BUILDKIT": "1"}
+    return BuildKit(path=path, version=name, command=(str(path), "build"), variables=variables)
 
 
-def _ask(path: Path, environ: Mapping[str, str], *words: str) -> str:
+async def _said(path: Path, words: tuple[str, ...], environ: Mapping[str, str]) -> str:
+    """Return what a command prints; empty when it fails or does not answer."""
     try:
-        done = subprocess.run(
-            [path, *words],
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=ANSWER_S,
-            check=False,
+        process = await asyncio.create_subprocess_exec(
+            path,
+            *words,
+            env=dict(environ),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return ""
-    return done.stdout if done.returncode == 0 else ""
-
-
-def _major(version: str) -> int:
-    return int(version.partition(".")[0])
+    try:
+        out, _ = await asyncio.wait_for(process.communicate(), ANSWER_S)
+    except TimeoutError:
+        return ""
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await asyncio.shield(process.wait())
+    return "" if process.returncode else out.decode(errors="replace")
