@@ -39,7 +39,7 @@ _SIGNS = (
         r"no such host|dial tcp|i/o timeout|connection refused|unreachable|handshake timeout"
         r"|\bEOF\b|Client\.Timeout|proxyconnect|connection reset|server misbehaving"
         r"|connection attempts failed|name resolution|not known",
-        "Look whether {host} can be reached: the network, a proxy, its DNS.",
+        "Look whether the engine reaches {host}: the network, a proxy, its DNS.",
     ),
 )
 _COMPILED = tuple((re.compile(sign, re.IGNORECASE), step) for sign, step in _SIGNS)
