@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -25,6 +26,8 @@ except Exception:
     hosts = {}
 print(v, "yes" if key or any("wandb" in host for host in hosts) else "no")
 """
+
+_DOCKER = "from launch_tui.engine.told import main; main()"
 
 _GPUS = """
 from launch_tui.devices.fit import look
@@ -130,15 +133,13 @@ def wandb() -> Check:
 
 
 def docker() -> Check:
-    """The Docker client and whether its engine answers."""
-    answer = ask("docker", "version", "--format", "{{.Client.Version}} {{.Server.Version}}")
-    if answer is None:
-        return Check(check="docker", ok=False, found="not on PATH")
-    if answer.status != 0:
-        found = f"the engine does not answer: {answer.first}"
+    """The Docker engine that containers would run on, and what builds images for it."""
+    # A process of its own, because an engine in trouble may never answer.
+    answer = ask(sys.executable, "-c", _DOCKER)
+    if answer is None or answer.status != 0:
+        found = f"the engine does not answer: {answer.first}" if answer else "no answer"
         return Check(check="docker", ok=False, found=found, next_step="Start the Docker engine.")
-    client, _, engine = answer.first.partition(" ")
-    return Check(check="docker", ok=True, found=f"client {client}, engine {engine}")
+    return Check(check="docker", **json.loads(answer.first))
 
 
 def slurm() -> Check:

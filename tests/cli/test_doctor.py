@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from launch_tui.cli import probes
@@ -47,6 +49,7 @@ def test_a_damaged_store_is_trouble(cli, job, private_home):
 
 def test_missing_tools_are_told_and_only_the_needed_ones_are_trouble(cli, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     result = cli("doctor", "--json")
     found = by_name(result)
     assert result.status == 1
@@ -74,27 +77,54 @@ def tool(tmp_path, monkeypatch):
 
 def test_a_tool_that_does_not_answer_has_a_time_limit(tool, monkeypatch):
     monkeypatch.setattr(probes, "TIMEOUT_S", 0.2)
-    tool("docker", "exec sleep 30")
-    check = probes.docker()
+    tool("kubectl", "exec sleep 30")
+    check = probes.kubernetes()
     assert check.ok is False
     assert "no answer within 0.2 s" in check.found
 
 
 def test_what_tools_say(tool):
-    tool("docker", "echo 27.1.0 27.0.3")
     tool("sbatch", "echo slurm 23.11.4")
     tool("kubectl", "echo my-cluster")
     tool(
         "nvidia-smi", "echo 'NVIDIA A100, 81920 MiB, 550.54'; echo 'NVIDIA A100, 81920 MiB, 550.54'"
     )
-    assert probes.docker().found == "client 27.1.0, engine 27.0.3"
     assert probes.slurm().found == "slurm 23.11.4"
     assert probes.kubernetes().found == "context my-cluster"
     assert probes.gpus().found.startswith("2: NVIDIA A100, 81920 MiB, 550.54; ")
     tool("nvidia-smi", "echo 'Driver/library version mismatch' >&2; exit 18")
     assert probes.gpus().ok is False
-    tool("docker", "echo 'Cannot connect' >&2; exit 1")
-    assert "the engine does not answer: Cannot connect" in probes.docker().found
+
+
+def test_which_engine_answers_and_what_builds_for_it(docker_engine):
+    check = probes.docker()
+    assert check.ok
+    assert check.found.startswith("Docker ")
+    assert docker_engine.endpoint.url in check.found
+    assert "cgroup v" in check.found
+    assert ("BuildKit by " in check.found) != ("install docker-buildx" in check.next_step.lower())
+
+
+def test_an_engine_that_is_not_there_or_not_here(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    check = probes.docker()
+    assert (check.ok, check.found) == (
+        False,
+        "no Docker engine: /nowhere/docker.sock does not exist",
+    )
+    assert "DOCKER_HOST" in check.next_step
+    monkeypatch.setenv("DOCKER_HOST", "ssh://me@elsewhere")
+    assert "cannot see the run's directory" in probes.docker().found
+
+
+def test_an_engine_that_never_answers_has_a_time_limit(monkeypatch, tmp_path):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "docker.sock"))
+        silent.listen()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+        monkeypatch.setattr(probes, "TIMEOUT_S", 1.0)
+        check = probes.docker()
+    assert (check.ok, check.found) == (False, "the engine does not answer: no answer within 1 s")
 
 
 def test_gpus_are_those_that_the_agent_sees(tmp_path, monkeypatch):
