@@ -147,6 +147,8 @@ class Agent:
         self._agent.terminate()
         self._agent.wait()
         self._log.close()
+        for image in {run.image for run in self._launch.runs.every()}:
+            subprocess.run(("docker", "rmi", "-f", image), check=True, capture_output=True)
         self._launch.close()
 
     def launch(self, **more):

@@ -30,7 +30,8 @@ def docker(world, docker_engine):
     words = ("--max-running", "2", "-c", '{"pull": "missing"}')
     world.ok("queue", "create", "docker", "-r", "docker", *words)
     world.agent()
-    return world
+    yield world
+    remove_built(world)
 
 
 @pytest.fixture
@@ -40,6 +41,13 @@ def plain(world, docker_engine):
     world.ok("queue", "create", "plain", "-r", "docker", *words)
     world.agent()
     return world
+
+
+def remove_built(world):
+    """Remove the images that the runs had, but for those that other tests share."""
+    for image in {run["image"] for run in world.ok("runs", "--json").json} - {None}:
+        if not image.startswith("launch-tui-test/"):
+            subprocess.run(("docker", "rmi", "-f", image), check=True, capture_output=True)
 
 
 def metrics_while_it_runs(world, run):

@@ -86,9 +86,12 @@ def shipyard(world, docker_engine, base_image, registry):
     with contextlib.closing(Engine(world.home)) as engine:
         world.engine = engine
         yield world
-        for run in world.rows():
+        for run, row in world.rows().items():
             for container in containers(run):
                 subprocess.run(("docker", "rm", "-f", container), check=True, capture_output=True)
+            if row["image"]:
+                words = ("docker", "rmi", "-f", row["image"])
+                subprocess.run(words, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("fault", sorted(OURS | SHARED))
