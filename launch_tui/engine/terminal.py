@@ -120,7 +120,8 @@ def _raw(terminal: int) -> Iterator[None]:
     import tty
 
     before = termios.tcgetattr(terminal)
-    tty.setraw(terminal)
+    # What was typed ahead stays: the default would throw it away.
+    tty.setraw(terminal, termios.TCSADRAIN)
     try:
         yield
     finally:
