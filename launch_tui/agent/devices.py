@@ -149,6 +149,9 @@ class DeviceWatch:
         """
         if request.gpu_count and not self._ready:
             return Shortage(kind="gpu", text="waits for GPU: the driver has not answered yet")
+        if request.every_gpu and (trouble := self.trouble):
+            # All that answer are not all.
+            return Shortage(kind="gpu", text=f"waits for GPU: {trouble}")
         answer = assign(self.machine(held), request, held, self._policy)
         if isinstance(answer, Shortage) and answer.kind == "never":
             # GPUs that were there and do not answer may come back.

@@ -266,6 +266,16 @@ def test_a_lost_gpu_is_waited_for_and_the_others_go_on(watch, nvml):
     assert given(seen.admit(Request(gpus=1), [])) == ["a"]
 
 
+def test_every_gpu_is_also_the_one_that_does_not_answer_now(watch, nvml):
+    nvml.tell(gpus=[device("a"), device("b")])
+    seen = watch()
+    assert given(seen.admit(Request(every_gpu=True), [])) == ["a", "b"]
+    nvml.tell(gpus=[device("a"), device("b", error="GPU_IS_LOST")])
+    answer = until(lambda: isinstance(a := seen.admit(Request(every_gpu=True), []), Shortage) and a)
+    assert answer == Shortage(kind="gpu", text="waits for GPU: GPU 1 does not answer (Gpu is lost)")
+    assert seen.can_ever_fit(Request(every_gpu=True)) == ""
+
+
 def test_a_driver_in_trouble_from_the_start_is_no_proof_of_no_gpu(watch, nvml):
     nvml.tell(error="DRIVER_NOT_LOADED")
     seen = watch()
