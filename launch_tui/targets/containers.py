@@ -60,6 +60,7 @@ class Containers:
 
     def __init__(self, engine: Engine, root: Path) -> None:
         self.engine = engine
+        self.root = root
         self.home = os.path.realpath(root)
 
     def labels(self, attempt: Attempt) -> dict[str, str]:

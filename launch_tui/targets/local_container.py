@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import os
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from launch_tui import faults
@@ -25,16 +24,13 @@ from launch_tui.errors import (
     EngineError,
     LaunchError,
     StartFailed,
-    UsageError,
 )
-from launch_tui.targets import lent_shell, records
+from launch_tui.targets import records
 from launch_tui.targets.container_end import VOID, Seen, end_of, end_without, has_begun
-from launch_tui.targets.container_gpus import check_gpus
-from launch_tui.targets.container_launcher import LOG, SHELL, TOKEN_FOLDER
-from launch_tui.targets.container_options import Order, body, check_command, user_of
+from launch_tui.targets.container_launcher import TOKEN_FOLDER
+from launch_tui.targets.container_making import Making
 from launch_tui.targets.container_refusal import start_failure
 from launch_tui.targets.containers import HOME_LABEL, Containers, container_name
-from launch_tui.targets.local_container_keys import read
 from launch_tui.targets.processes import HANDLE_VARIABLE, Process, first_child, identify, tree
 
 if TYPE_CHECKING:
@@ -42,11 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from launch_tui.domain.attempt import Attempt, Status
-    from launch_tui.domain.container import ContainerRequest
     from launch_tui.engine.client import Engine
     from launch_tui.engine.events import News
-    from launch_tui.engine.facts import EngineFacts
-    from launch_tui.targets.container_config import ContainerConfig
 
 LOOK_SECONDS = 15.0
 """How often a container is looked at that announces nothing."""
@@ -91,11 +84,9 @@ class LocalContainer:
     resource = "local-container"
 
     def __init__(self, engine: Engine, root: Path) -> None:
-        self._engine = engine
-        self._root = root
         self._containers = Containers(engine, root)
+        self._making = Making(self._containers)
         self._events = ContainerEvents(engine, f"{HOME_LABEL}={self._containers.home}")
-        self._have_shell: dict[str, bool] = {}
         self._first: dict[str, Process] = {}
 
     async def prepare(self, attempt: Attempt) -> None:
@@ -107,12 +98,8 @@ class LocalContainer:
             DiskFull: There is no space for it.
             EngineDown: The engine does not answer; asking again is right.
         """
-        check_command(attempt.command)
-        request, config = _request(attempt), _config(attempt)
-        facts = await self._engine.facts()
-        check_gpus(request.gpus, facts)
         with _writing(attempt.directory):
-            _make_files(attempt.directory, config, facts)
+            await self._making.prepare(attempt)
 
     async def start(self, attempt: Attempt) -> ContainerHandle:
         """Create the container and start it.
@@ -268,9 +255,9 @@ class LocalContainer:
         return [process.pid for process in tree(None, first, handle.mark)]
 
     async def _start(self, attempt: Attempt) -> ContainerHandle:
-        order = await self._order(attempt)
+        container = ""
         try:
-            container = await self._created(attempt, order)
+            container = await self._making.create(attempt)
             faults.point("container.created")
             await self._containers.start(container)
         except EngineDown:
@@ -279,33 +266,8 @@ class LocalContainer:
             # What was refused may have been begun: only the token tells.
             if await self.void(attempt):
                 raise start_failure(error) from error
-            container = ""
         faults.point("container.started")
         return await self.adopt(attempt) or _handle(attempt, container)
-
-    async def _order(self, attempt: Attempt) -> Order:
-        return Order(
-            attempt=attempt,
-            request=_request(attempt),
-            config=_config(attempt),
-            facts=await self._engine.facts(),
-            labels=self._containers.labels(attempt),
-            shell=(SHELL,),
-        )
-
-    async def _created(self, attempt: Attempt, order: Order) -> str:
-        """Create the container, with a shell of this machine where its image has none."""
-        name, image = container_name(attempt.handle), order.request.image.id
-        if self._have_shell.get(image, True):
-            container = await self._containers.create(name, body(order))
-            if image not in self._have_shell:
-                self._have_shell[image] = await self._containers.has_shell(container)
-            if self._have_shell[image]:
-                return container
-            await self._containers.remove(container)
-        folder, shell = await asyncio.to_thread(lent_shell.lend, self._root)
-        lent = (folder, lent_shell.PLACE)
-        return await self._containers.create(name, body(replace(order, shell=shell, lent=lent)))
 
     async def _look(self, handle: ContainerHandle) -> Seen | None:
         return await self._containers.find(handle.id or handle.container)
@@ -365,32 +327,6 @@ def _handle(attempt: Attempt, container: str, *, void: bool = False) -> Containe
         id=container,
         void=void,
     )
-
-
-def _request(attempt: Attempt) -> ContainerRequest:
-    if attempt.container is None:
-        raise StartFailed("the job has no image", next_step="Give it one, or a way to build it")
-    return attempt.container
-
-
-def _config(attempt: Attempt) -> ContainerConfig:
-    """Return the configuration of an attempt, whose macros are expanded only now."""
-    try:
-        return read(_request(attempt).options)
-    except UsageError as error:
-        step = "Correct the resource configuration, or the name that is in it, then rerun"
-        raise StartFailed(error.cause, next_step=step) from error
-
-
-def _make_files(directory: Path, config: ContainerConfig, facts: EngineFacts) -> None:
-    """Make what the container writes to, so that whoever the job runs as can."""
-    folder, log = directory / TOKEN_FOLDER, directory / LOG
-    folder.mkdir(parents=True, exist_ok=True)
-    log.touch()
-    user = user_of(config, facts).partition(":")[0]
-    if user not in ("root", "0", str(os.getuid())):
-        folder.chmod(0o777)
-        log.chmod(0o666)
 
 
 @contextlib.contextmanager
