@@ -51,7 +51,7 @@ def test_a_file_of_wandb_runs_an_agent(world, folder, settings):
     own = world.shell("echo $WANDB_ENTITY", "-e", "mine")
     assert world.until(own)["state"] == world.until(run)["state"] == "finished"
     assert (world.log(run), world.log(own)) == ("my-team\n", "mine\n")
-    assert agent.log.read_text().count("no effect here") == 1
+    assert agent.log.read_text().count("max_schedulers, environment: no effect here") == 1
     assert f"settings  {settings}" in world.ok("agent", "status").out
 
 

@@ -90,7 +90,7 @@ def test_a_base_image_job(docker, folder, wandb_image):
     ended = finished(docker, run, 0.5)
     assert ended["image"] == wandb_image
     assert "logged\n" in docker.log(run)
-    assert containers(run) == []
+    docker.wait_until(lambda: not containers(run), what="its container to be removed")
 
 
 def test_an_image_job_keeps_its_entry_point_and_takes_arguments(
@@ -216,7 +216,7 @@ def test_a_container_is_stopped_with_grace(plain, base_image):
     plain.ok("stop", run)
     assert plain.until(run)["state"] == "stopped"
     assert plain.log(run) == "up\nasked\n"
-    assert containers(run) == []
+    plain.wait_until(lambda: not containers(run), what="its container to be removed")
 
 
 def test_a_container_that_is_kept(plain, base_image):

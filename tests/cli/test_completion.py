@@ -48,7 +48,7 @@ def test_bash_completes(complete, cli, job, tmp_path):
     assert set(complete("launch-tui queue ")) == {
         "create", "list", "show", "edit", "update", "pause", "resume", "delete",
     }  # fmt: skip
-    assert complete("launch-tui job create ") == ["code", "git"]
+    assert complete("launch-tui job create ") == ["code", "git", "image"]
     assert complete("launch-tui launch --fo") == ["--follow"]
     assert complete("launch-tui launch -q ") == ["default", "gpu"]
     assert complete("launch-tui launch -q g") == ["gpu"]

@@ -110,7 +110,14 @@ def test_a_launch_spec_is_read_as_wandb_wrote_it(capsys):
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ({"overrides": {"args": ["x"]}}, "overrides.args is not available yet"),
+        ({"overrides": {"args": "x"}}, "overrides.args is no list of texts"),
+        ({"overrides": {"args": [1]}}, "overrides.args is no list of texts"),
+        ({"overrides": {"dockerfile": 1}}, "overrides.dockerfile is no text"),
+        ({"overrides": {"files": {"a": 1}}}, "overrides.files is not available yet"),
+        (
+            {"overrides": {"run_config": {"a": 1}}, "docker": {"docker_image": 1}},
+            "docker.docker_image is no text",
+        ),
         ({"overrides": {"run_config": 3}}, "overrides.run_config is no object"),
         ({"overrides": {"entry_point": [1]}}, "overrides.entry_point is no command"),
         ({"overrides": {"entry_point": 1}}, "overrides.entry_point is no command"),
