@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import docker
 
     from launch_tui.engine.endpoint import Endpoint
+    from launch_tui.engine.transport import PortAdapter, Sockets, UnixAdapter
 
 OLDEST_API = "1.40"
 """Docker 19.03's, the first that can hand GPUs to a container."""
@@ -56,7 +57,7 @@ def open_client(endpoint: Endpoint, version: str, answer_s: float) -> docker.API
     from docker.errors import DockerException
     from docker.tls import TLSConfig
 
-    from launch_tui.engine.transport import Adapter
+    from launch_tui.engine.transport import PortAdapter, UnixAdapter
 
     tls: TLSConfig | bool = False
     if (given := endpoint.tls) is not None:
@@ -79,6 +80,13 @@ def open_client(endpoint: Endpoint, version: str, answer_s: float) -> docker.API
     # An engine on this machine is behind no proxy.
     client.trust_env = False
     if (path := endpoint.socket) is not None:
-        adapter = Adapter(f"http+unix://{path}", answer_s, max_pool_size=CONNECTIONS)
-        client.mount("http+docker://", adapter)
+        client.mount("http+docker://", UnixAdapter(f"http+unix://{path}", answer_s, CONNECTIONS))
+    else:
+        client.mount(client.base_url, PortAdapter(CONNECTIONS))
     return client
+
+
+def sockets_of(client: docker.APIClient) -> Sockets:
+    """Return the sockets of a client that ``open_client`` made."""
+    adapter: UnixAdapter | PortAdapter = client.get_adapter(f"{client.base_url}/")
+    return adapter.sockets

@@ -7,19 +7,19 @@ socket being shut down, and the engine takes the same for the end of what it was
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from launch_tui.engine.connection import sockets_of
 from launch_tui.engine.threads import start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     import docker
-    import requests
+
+    from launch_tui.engine.transport import Sockets
 
 T = TypeVar("T")
 
@@ -48,9 +48,7 @@ class Reading(Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._pieces: asyncio.Queue[tuple[T] | Exception | None] = asyncio.Queue()
         self._room = threading.Semaphore(AHEAD)
-        # Whoever closes or shuts down the socket holds it: its number is another file's afterwards.
-        self._closing = threading.Lock()
-        self._response: requests.Response | None = None
+        self._sockets: Sockets | None = None
         self._is_cut = False
 
     def start(self) -> None:
@@ -67,21 +65,25 @@ class Reading(Generic[T]):
 
     def cut(self) -> None:
         """End the reading, wherever it is."""
-        with self._closing:
-            self._is_cut = True
-            self._shut_down()
+        self._is_cut = True
+        if self._sockets is not None:
+            self._sockets.shut_down()
         self._room.release()
 
     def _read(self) -> None:
         try:
             client = self._connect()
+            sockets = self._sockets = sockets_of(client)
             try:
-                client.hooks["response"].append(self._remember)
-                self._pass_on(self._question(client))
+                if not self._is_cut:
+                    self._pass_on(self._question(client))
             finally:
-                self._close(client)
+                client.close()
+                sockets.close()
         except Exception as error:
-            self._put(self._ours(error))
+            # What breaks because it was cut says nothing about the engine.
+            if not self._is_cut:
+                self._put(self._ours(error))
         else:
             self._put(None)
 
@@ -97,25 +99,3 @@ class Reading(Generic[T]):
         # A loop that is closed takes nothing, and nobody is left who would.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
-
-    def _remember(self, response: requests.Response, **_: object) -> None:
-        with self._closing:
-            self._response = response
-            if self._is_cut:
-                self._shut_down()
-
-    def _shut_down(self) -> None:
-        if self._response is None:
-            return
-        # Through a descriptor of its own, since the response hides its socket; one that is not
-        # open any more needs nothing.
-        with suppress(OSError, ValueError, AttributeError):
-            connection = socket.socket(fileno=os.dup(self._response.raw.fileno()))
-            with connection:
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def _close(self, client: docker.APIClient) -> None:
-        with self._closing:
-            if self._response is not None:
-                self._response.close()
-            client.close()

@@ -7,9 +7,14 @@ import contextlib
 import http.server
 import json
 import os
+import shutil
+import socket
 import socketserver
+import ssl
+import subprocess
 import threading
 import time
+import uuid
 
 import pytest
 
@@ -79,6 +84,8 @@ async def test_questions_wait_for_their_turn_and_a_cancelled_one_is_not_asked(mo
     third = asyncio.ensure_future(engine.ask(lambda _: asked.append("third")))
     await asyncio.sleep(0)
     second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
     go.set()
     assert await first
     await third
@@ -88,12 +95,12 @@ async def test_questions_wait_for_their_turn_and_a_cancelled_one_is_not_asked(mo
 
 async def test_a_stream_is_read_as_far_as_it_is_wanted(docker_engine, tiny_image, wait_until):
     """Closing it closes the connection: the engine ends what it was asked for."""
-    name = f"launch-tui-test-stream-{os.getpid()}"
+    name = f"launch-tui-test-{uuid.uuid4().hex[:8]}"
     reading = threading.enumerate()
 
     def run(api):
-        config = api.create_host_config(network_mode="none", auto_remove=True)
-        command = ["/busybox", "sh", "-c", "while echo x; do :; done"]
+        config = api.create_host_config(network_mode="none")
+        command = ["/busybox", "sh", "-c", "/busybox seq 100000; exec /busybox sleep 60"]
         made = api.create_container(tiny_image, command, name=name, host_config=config)
         api.start(made["Id"])
 
@@ -101,12 +108,40 @@ async def test_a_stream_is_read_as_far_as_it_is_wanted(docker_engine, tiny_image
     try:
         told = docker_engine.stream(lambda api: api.attach(name, stream=True, logs=True))
         async with contextlib.aclosing(told):
-            pieces = [await anext(told) for _ in range(1000)]
-        assert all(piece.startswith(b"x\n") for piece in pieces)
+            read = b""
+            while len(read) < 10_000:
+                read += await anext(told)
+        assert read.startswith(b"1\n2\n3\n4\n")
         left = [t for t in threading.enumerate() if t.name == "engine" and t not in reading]
         await asyncio.to_thread(wait_until, lambda: not any(t.is_alive() for t in left))
     finally:
         await docker_engine.ask(lambda api: api.remove_container(name, force=True))
+
+
+async def test_a_stream_is_cut_before_its_answer_has_begun(tmp_path, wait_until):
+    """An engine that is pulling says nothing until the registry has answered."""
+    begun, go = threading.Event(), threading.Event()
+
+    def answer():
+        begun.set()
+        go.wait(20)
+        return 200, "{}"
+
+    before = threading.enumerate()
+    with Double(tmp_path / "s", **{"/events": answer}) as double:
+        engine = Engine(double.environ)
+        told = engine.stream(lambda api: api.events())
+        reader = asyncio.ensure_future(anext(told))
+        assert await asyncio.to_thread(begun.wait, 20)
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        left = [t for t in threading.enumerate() if t.name == "engine" and t not in before]
+        await asyncio.to_thread(wait_until, lambda: not any(t.is_alive() for t in left))
+        go.set()
+        assert await engine.ask(lambda api: api.ping())
+        assert double.asked.count("/version") == 1, "the other connection was given up"
+        await engine.close()
 
 
 async def test_a_stream_ends_with_what_it_read(docker_engine):
@@ -118,7 +153,7 @@ async def test_a_stream_ends_with_what_it_read(docker_engine):
 @contextlib.asynccontextmanager
 async def stream_with_an_event(engine):
     """Events of one volume; the one that it was made has been read, and no other will come."""
-    name = f"launch-tui-test-{os.getpid()}"
+    name = f"launch-tui-test-{uuid.uuid4().hex[:8]}"
     await engine.ask(lambda api: api.create_volume(name))
     try:
         told = engine.stream(lambda api: api.events(since=1, filters={"volume": name}, decode=True))
@@ -139,6 +174,85 @@ async def test_a_cancelled_reader_does_not_wait_for_the_engine(docker_engine):
         with pytest.raises(asyncio.CancelledError):
             await reader
         assert time.monotonic() - began < 1
+
+
+# One on a port
+
+
+@contextlib.contextmanager
+def on_a_port(engine, tls=None):
+    """The engine's socket as a port of loopback; yields the port."""
+    path = str(engine.endpoint.socket)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            outside = self.request
+            if tls is not None:
+                try:
+                    outside = tls.wrap_socket(outside, server_side=True)
+                except OSError:
+                    return
+            with outside, socket.socket(socket.AF_UNIX) as inside:
+                inside.connect(path)
+                back = threading.Thread(target=copy, args=(inside, outside))
+                back.start()
+                copy(outside, inside)
+                back.join()
+
+    class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+
+
+def copy(source, target):
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    for end in (source, target):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+async def test_an_engine_on_a_port(docker_engine, wait_until):
+    before = threading.enumerate()
+    with on_a_port(docker_engine) as port:
+        engine = Engine({"DOCKER_HOST": f"tcp://127.0.0.1:{port}"})
+        assert (await engine.facts()).id == (await docker_engine.facts()).id
+        async with stream_with_an_event(engine) as told:
+            reader = asyncio.ensure_future(anext(told))
+            await asyncio.sleep(0)
+            reader.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reader
+        left = [t for t in threading.enumerate() if t.name == "engine" and t not in before]
+        await asyncio.to_thread(wait_until, lambda: not any(t.is_alive() for t in left))
+        await engine.close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+async def test_an_engine_behind_tls_that_knows_us(docker_engine, tmp_path):
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -addext"
+    files = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"]
+    command = [*command.split(), "subjectAltName=IP:127.0.0.1", *files]
+    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+    shutil.copy(tmp_path / "cert.pem", tmp_path / "ca.pem")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    tls.load_verify_locations(tmp_path / "ca.pem")
+    tls.verify_mode = ssl.CERT_REQUIRED
+    with on_a_port(docker_engine, tls) as port:
+        environ = {"DOCKER_HOST": f"tcp://127.0.0.1:{port}", "DOCKER_TLS_VERIFY": "1"}
+        engine = Engine(environ | {"DOCKER_CERT_PATH": str(tmp_path)})
+        assert (await engine.facts()).id == (await docker_engine.facts()).id
+        await engine.close()
+        with pytest.raises(EngineDown, match="certificate"):
+            await Engine(environ | {"DOCKER_CERT_PATH": "/nowhere"}).facts()
 
 
 # One that goes away
@@ -261,11 +375,13 @@ class Double:
             def do_GET(self):
                 double.asked.append(self.path)
                 known = (double.answers[e] for e in double.answers if self.path.endswith(e))
-                status, body = next(known, (404, "page not found"))
+                answer = next(known, (404, "page not found"))
+                status, body = answer() if callable(answer) else answer
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body.encode())))
                 self.end_headers()
-                self.wfile.write(body.encode())
+                with contextlib.suppress(BrokenPipeError):
+                    self.wfile.write(body.encode())
 
             def address_string(self):
                 return "double"
