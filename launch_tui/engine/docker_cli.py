@@ -48,8 +48,7 @@ class BuildKit:
         return f"{self.path} {self.version}{by}"
 
 
-_Known = dict[tuple[Path, int], BuildKit | None]
-_known: _Known = {}
+_known: dict[tuple[Path, int], BuildKit] = {}
 
 
 def docker_commands(environ: Mapping[str, str]) -> Iterator[Path]:
@@ -69,16 +68,17 @@ def docker_commands(environ: Mapping[str, str]) -> Iterator[Path]:
 async def find_buildkit(environ: Mapping[str, str]) -> BuildKit | None:
     """Return the first docker command that can build with BuildKit; None when none can.
 
-    What a command has answered is remembered until its file changes.
+    One that can is remembered until its file changes; the others are asked again, since what they
+    lack may be installed while the agent runs.
 
     Args:
         environ: The variables that the commands are started with.
     """
     for path in docker_commands(environ):
         state = (path, path.stat().st_mtime_ns)
-        if state not in _known:
-            _known[state] = await _ask(path, environ)
-        if (found := _known[state]) is not None:
+        found = _known.get(state) or await _ask(path, environ)
+        if found is not None:
+            _known[state] = found
             return found
     return None
 
@@ -91,7 +91,9 @@ async def _ask(path: Path, environ: Mapping[str, str]) -> BuildKit | None:
         return None
     name = f"{version[1]}.{version[2]}".rstrip(".,")
     if buildx := _BUILDX.search(await _said(path, ("buildx", "version"), environ)):
-        command = (str(path), "buildx", "build", "--load")
+        # The builder `default` is the engine itself. One that the user made and chose need not
+        # have the engine's images, and may have to be fetched before it can build anything.
+        command = (str(path), "buildx", "build", "--builder", "default", "--load")
         return BuildKit(path=path, version=name, command=command, buildx=buildx[1])
     if int(version[1]) >= _WITHOUT_BUILDX:
         return None

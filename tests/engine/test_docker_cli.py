@@ -74,7 +74,7 @@ async def test_the_first_that_can_is_taken(path, kinds, number):
 
 async def test_how_each_kind_is_asked_to_build(path):
     newer = await find_buildkit(path("buildx"))
-    assert newer.command[1:] == ("buildx", "build", "--load")
+    assert newer.command[1:] == ("buildx", "build", "--builder", "default", "--load")
     assert (newer.variables, newer.buildx, newer.version) == ({}, "0.24.0", "28.2.2")
     older = await find_buildkit(path("older"))
     assert older.command[1:] == ("build",)
@@ -88,15 +88,25 @@ async def test_one_that_hangs_is_given_up(path, monkeypatch):
     assert found is None
 
 
-async def test_answers_are_remembered_until_the_file_changes(path):
+async def test_one_that_can_is_remembered_until_its_file_changes(path):
+    environ = path("buildx")
+    assert (await find_buildkit(environ)).buildx == "0.24.0"
+    file = next(docker_commands(environ))
+    before = file.stat().st_mtime_ns
+    write(file, "without")
+    os.utime(file, ns=(before, before))
+    assert (await find_buildkit(environ)).buildx == "0.24.0"
+    os.utime(file, ns=(before + 1, before + 1))
+    assert await find_buildkit(environ) is None
+
+
+async def test_a_plugin_that_is_installed_meanwhile_is_found(path):
     environ = path("without")
     assert await find_buildkit(environ) is None
     file = next(docker_commands(environ))
     before = file.stat().st_mtime_ns
     write(file, "buildx")
     os.utime(file, ns=(before, before))
-    assert await find_buildkit(environ) is None
-    os.utime(file, ns=(before + 1, before + 1))
     assert (await find_buildkit(environ)).buildx == "0.24.0"
 
 
