@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launch_tui.domain.filter import MAX_DEPTH, Filter
+from launch_tui.domain.expression import MAX_DEPTH
+from launch_tui.domain.filter import Filter
 from launch_tui.domain.run import Run, RunState
 from launch_tui.errors import UsageError
 
