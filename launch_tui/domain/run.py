@@ -144,6 +144,7 @@ class Run:
     bad end. ``after`` are the runs that this one waits for, each ``RUN:ok``, ``RUN:failed`` or
     ``RUN:any``. ``not_before`` is when it may start at the earliest, and ``retried`` counts the
     attempts that ``--retries`` added. ``blocked`` is what the agent last lacked to start it.
+    ``author`` is who launched it.
     """
 
     id: str
@@ -179,6 +180,7 @@ class Run:
     not_before: str | None = None
     retried: int = 0
     blocked: str = ""
+    author: str = ""
 
 
 class BadTransition(Exception):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from launch_tui.store.paths import Home
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x6C746E31  # "ltn1": tells our files from any other SQLite file
 BUSY_TIMEOUT_S = 20.0
 """How long a writer waits for another process's transaction."""
@@ -81,6 +81,15 @@ class Database:
             return self._connection.execute(sql, parameters).fetchall()
         except sqlite3.DatabaseError as error:
             raise _as_store_error(error, self.home.store) from error
+
+    def portions(
+        self, sql: str, parameters: Sequence[Any] | dict[str, Any] = (), *, size: int
+    ) -> Iterator[list[Row]]:
+        """Yield all rows, ``size`` of them at a time: for what may be many."""
+        cursor = self.execute(sql, parameters)
+        with _translated(self.home.store):
+            while rows := cursor.fetchmany(size):
+                yield rows
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
