@@ -105,13 +105,33 @@ def _wanted(sdk: Launch, arguments: Arguments) -> Iterator[Run]:
         runs = iter([run for run in members if _is_wanted(run, queue, states, job)])
     else:
         runs = sdk.runs.every(queue=queue, states=states, job=job)
-    if not arguments.on("filter"):
+    text = _filter(sdk, arguments)
+    if not text:
         return runs
     from launch_tui.domain.filter import Filter
+    from launch_tui.sdk.search import matching, narrowed
 
-    wanted = Filter(arguments.text("filter"))
-    now = time.time()
-    return (run for run in runs if wanted.matches(run, now))
+    wanted, now = Filter(text), time.time()
+    if arguments.on("group"):
+        return (run for run in runs if wanted.matches(run, now))
+    queues = [each.name for each in sdk.queues.list()]
+    by_index = narrowed(wanted, queues, [each.name for each in sdk.jobs.list()])
+    return matching(
+        sdk,
+        wanted,
+        now,
+        queue=queue or by_index.queue,
+        states=states or by_index.states,
+        job=job or by_index.job,
+    )
+
+
+def _filter(sdk: Launch, arguments: Arguments) -> str:
+    """Return the filter that holds: what was typed, and what was saved under a name."""
+    parts = [arguments.text("filter")] if arguments.on("filter") else []
+    if arguments.on("saved"):
+        parts.append(sdk.filters.get(arguments.text("saved")))
+    return parts[0] if len(parts) == 1 else " ".join(f"({part})" for part in parts)
 
 
 def _is_wanted(run: Run, queue: str, states: Sequence[RunState], job: str) -> bool:
