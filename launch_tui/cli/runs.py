@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launch_tui.cli.output import brief, flattened, line, pairs, print_json, say, table
 from launch_tui.cli.times import ago, between, local
 from launch_tui.domain.run import ENDED, Run, RunState
-from launch_tui.errors import UsageError
+from launch_tui.errors import LaunchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,6 +94,30 @@ def events(arguments: Arguments) -> int:
     rows = [(local(e.at), e.state or "", e.actor, e.message) for e in found]
     table(("TIME", "STATE", "WHO", "WHAT"), rows)
     return 0
+
+
+def report(arguments: Arguments) -> int:
+    """Print the report of a run, or write it to a file."""
+    from launch_tui.sdk.report import failure_report
+
+    with arguments.open(read_only=True) as sdk:
+        text = failure_report(sdk, arguments.words[0])
+    if not arguments.on("output"):
+        line_by_line(text)
+        return 0
+    path = Path(arguments.text("output")).expanduser()
+    try:
+        path.write_text(text, "utf-8", "backslashreplace")
+    except OSError as error:
+        raise LaunchError(f"cannot write {path}: {error.strerror}") from error
+    line(path)
+    return 0
+
+
+def line_by_line(text: str) -> None:
+    """Print a text whose lines stay lines."""
+    for each in text.splitlines():
+        line(each)
 
 
 def _wanted(sdk: Launch, arguments: Arguments) -> Iterator[Run]:

@@ -297,6 +297,29 @@ def events(db: Database, run_id: str | None = None, *, after: int = 0) -> list[E
     return [_event(row) for row in rows]
 
 
+def ends_after(
+    db: Database, event: int, states: Sequence[RunState], *, limit: int
+) -> tuple[int, list[str]]:
+    """Return the newest event's number, and the runs that came to these states after an event.
+
+    Args:
+        db: The store.
+        event: The number of the event.
+        states: The states.
+        limit: How many runs at most, the latest.
+    """
+    row = db.one("SELECT coalesce(max(id), 0) FROM events")
+    newest = int(row[0]) if row else 0
+    if newest <= event:
+        return newest, []
+    rows = db.all(
+        f"SELECT run_id FROM events WHERE id > ? AND state IN ({', '.join('?' * len(states))})"
+        " AND run_id IS NOT NULL ORDER BY id DESC LIMIT ?",
+        [event, *states, limit],
+    )
+    return newest, [row["run_id"] for row in reversed(rows)]
+
+
 def latest_events(db: Database, limit: int) -> list[Event]:
     """Return the newest events, newest first."""
     return [_event(row) for row in db.all(f"{_EVENTS} ORDER BY id DESC LIMIT ?", (limit,))]
