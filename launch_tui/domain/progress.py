@@ -132,7 +132,7 @@ _TQDM = re.compile(
 )
 _KERAS = re.compile(r"\A[ ]*(?P<at>\d+)/(?P<of>\d+)[ ]+(?:\[[=>.]*\]|[━╸╺ ]+)[ ]*(?P<rest>.*)\Z")
 _EPOCH = re.compile(
-    r"\bepochs?\b[ :=#\[(]{0,3}(?P<at>\d{1,6})[ ]*(?:/|of)[ ]*(?P<of>\d{1,6})\b", re.IGNORECASE
+    r"\bepochs?\b[ :=#\[(]{0,6}(?P<at>\d{1,6})[ ]*(?:/|of)[ ]*(?P<of>\d{1,6})\b", re.IGNORECASE
 )
 _SIZES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _LONGEST_PIECE = 2_000

@@ -49,6 +49,8 @@ _SHAPES = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_LIKE_A_KEY = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])\S{8,}\Z")
+"""What is no word that may stand for anything else: long, of letters and digits."""
 _SHORT_NUMBER = re.compile(r"[-+]?[\d.]{1,5}\Z")
 
 
@@ -65,10 +67,21 @@ class Redactor:
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        known = {text for value in values for text in _written(value)}
+        self._values = tuple(values)
+        known = {text for value in self._values for text in _written(value)}
         # The longest first: one may be a part of another.
         alternatives = "|".join(re.escape(text) for text in sorted(known, key=len, reverse=True))
         self._known = re.compile(alternatives) if known else None
+
+    def learning(self, text: str) -> Redactor:
+        """Return one that also knows what a text assigns to names that say so.
+
+        What is a secret in one line of a log may stand in another without its name.
+        """
+        assigned = [match["value"].strip("\\\"'") for match in _ASSIGNED.finditer(text)]
+        assigned += [match["value"] for match in _FLAG.finditer(text)]
+        said = [value.rpartition(" ")[2] for value in assigned]
+        return Redactor([*self._values, *(value for value in said if _LIKE_A_KEY.match(value))])
 
     def text(self, text: str) -> str:
         """Return a text without its secrets; lines stay lines, but for a private key."""
@@ -94,13 +107,21 @@ class Redactor:
         return masked
 
     def _value(self, key: str, value: Any) -> Any:  # noqa: ANN401
+        if is_secret_name(key):
+            return _all_masked(value)
         if isinstance(value, dict):
             return self.tree(value)
         if isinstance(value, list | tuple):
             return [self._value(key, each) for each in value]
-        if is_secret_name(key) and value not in (None, "", True, False):
-            return MASK
         return self.text(value) if isinstance(value, str) else value
+
+
+def _all_masked(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {key: _all_masked(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_all_masked(inner) for inner in value]
+    return value if value is None or value == "" or isinstance(value, bool) else MASK
 
 
 def _masked(match: re.Match[str]) -> str:

@@ -14,6 +14,7 @@ import os
 import platform
 from contextlib import suppress
 from importlib import metadata
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,8 @@ def failure_report(launch: Launch, reference: str) -> str:
         if lines
     ]
     # As a whole, not line by line: a private key goes over many.
-    return redactor.text("\n\n".join(parts)) + "\n"
+    text = "\n\n".join(parts) + "\n"
+    return redactor.learning(text).text(text)
 
 
 def known_secrets(launch: Launch, run: Run, spec: RunSpec) -> list[str]:
@@ -85,8 +87,13 @@ def known_secrets(launch: Launch, run: Run, spec: RunSpec) -> list[str]:
         with suppress(OSError, ValueError):
             values.append((launch.home.root / "secrets" / name).read_text("utf-8").strip())
     values += [value for name, value in spec.setenv.items() if _is_secret(name)]
-    for tree in (run.config, spec.resources, spec.resource_args, spec.template_variables):
+    for tree in (
+        run.config, run.summary, spec.resources, spec.resource_args, spec.template_variables
+    ):  # fmt: skip
         values += _named_secret(tree)
+    for flag, word in pairwise(spec.command):
+        if flag.startswith("-") and is_secret_name(flag) and not word.startswith("-"):
+            values.append(word)
     return [*values, *_passwords()]
 
 
@@ -96,10 +103,18 @@ def _is_secret(name: str) -> bool:
 
 def _named_secret(tree: Mapping[str, Any]) -> Iterator[str]:
     for key, value in tree.items():
-        if isinstance(value, dict):
+        if is_secret_name(key):
+            yield from _texts(value)
+        elif isinstance(value, dict):
             yield from _named_secret(value)
-        elif isinstance(value, str) and is_secret_name(key):
-            yield value
+
+
+def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 def _passwords() -> list[str]:

@@ -141,9 +141,10 @@ class Search:
         kept = self._found[at:]
         found, due = array("q"), 0.0
         for stretch in searching.search(db, self._query, self._wanted, now, down_to=down_to):
+            first = not found and bool(stretch.found)
             found.extend(stretch.found)
             began = perf_counter()
-            if stretch.done < 1 and began >= due:
+            if stretch.done < 1 and (first or began >= due):
                 yield Found(self._arranged(launch, found + kept), stretch.done)
                 took = perf_counter() - began
                 due = began + max(TOLD_EVERY_S, took / SHARE)

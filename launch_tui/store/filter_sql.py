@@ -184,12 +184,13 @@ def _of_document(comparison: Comparison) -> Condition | None:
     documents = _DOCUMENTS[comparison.place]
     parts = []
     for document in documents:
-        for path in paths:
-            value = f"json_extract({document}, '{path}')"
-            part = _of_value(value, comparison)
+        for labels in paths:
+            path = "$." + ".".join(f'"{label}"' for label in labels)
+            part = _of_value(f"json_extract({document}, '{path}')", comparison)
             if part is None:
                 return None
-            parts.append(Condition(_readable(document, part.sql), part.parameters))
+            sql = _readable(document, part.sql, label=labels[-1])
+            parts.append(Condition(sql, part.parameters))
     # Which of these values is the run's is Python's to say.
     return _joined(parts, " OR ") if parts else None
 
@@ -230,23 +231,24 @@ def _about(number: float) -> tuple[float, float]:
     return number - slack, number + slack
 
 
-def _paths(key: str) -> list[str]:
-    """Return the JSON paths of a dotted key; none for one that SQLite would not find as Python."""
+def _paths(key: str) -> list[tuple[str, ...]]:
+    """Return the labels on each way to a dotted key; none where SQLite might find another one."""
     if not _is_plain(key) or not key.isprintable() or set(key) & set("\"'\\"):
         return []
     parts = key.split(".")
     if not all(parts) or len(parts) > _MOST_PARTS:
         return []
-    return [
-        "$." + ".".join(f'"{part}"' for part in (*parts[:depth], ".".join(parts[depth:])))
-        for depth in range(len(parts))
-    ]
+    return [(*parts[:depth], ".".join(parts[depth:])) for depth in range(len(parts))]
 
 
-def _readable(document: str, condition: str) -> str:
-    """Return a condition on a JSON document; one that SQLite cannot read fulfils it."""
+def _readable(document: str, condition: str, *, label: str = "") -> str:
+    """Return a condition on a JSON document; one that SQLite cannot read fulfils it.
+
+    A document without the label is not even parsed: most of three have none.
+    """
+    absent = f"WHEN NOT instr({document}, '\"{label}\"') THEN 0 " if label else ""
     unreadable = f"instr({document}, 'NaN') OR instr({document}, 'Infinity')"
-    return f"CASE WHEN {unreadable} THEN 1 ELSE {condition} END"
+    return f"CASE {absent}WHEN {unreadable} THEN 1 ELSE {condition} END"
 
 
 def _lowered(text: str) -> str:

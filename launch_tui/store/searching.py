@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from launch_tui.store.database import Database, Row
     from launch_tui.store.read import RunQuery
 
-FIRST_STRETCH = 4_000
+FIRST_STRETCH = 1_000
 """Runs that are looked through at first: what is new is found at once."""
 LONGEST_STRETCH = 1 << 17
 STRETCH_S = 0.04

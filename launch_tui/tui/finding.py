@@ -1,13 +1,14 @@
 """Looks for the runs that a filter means, in a thread, and hands on what it has as it comes.
 
-The screen asks at each frame whether there is news; nothing is ever sent to it, so a search that
-finds a million runs cannot flood it. A search that is not wanted any more ends within a few
-hundredths of a second. As the store changes the search is renewed, so seldom that it takes a small
-part of the time.
+The screen asks at each frame whether there is news, and only of the first finds is it told at once:
+a search that finds a million runs cannot flood it. A search that is not wanted any more ends within
+a few hundredths of a second. As the store changes the search is renewed, so seldom that it takes a
+small part of the time.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -34,14 +35,22 @@ class Finding:
     Args:
         app: Has the threads and the clock.
         wanted: What is looked for.
+        found: Called on the UI's loop when there are finds for the first time.
         clock: Seconds, monotonic.
     """
 
     def __init__(
-        self, app: LaunchApp, wanted: Wanted, *, clock: Callable[[], float] = time.monotonic
+        self,
+        app: LaunchApp,
+        wanted: Wanted,
+        *,
+        found: Callable[[], object] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
+        self._found = found
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
         self._search = Search(
             Filter(wanted.text, field="filter"),
             queue=wanted.queue,
@@ -98,9 +107,12 @@ class Finding:
             for found in self._search.look(launch, now, whole=whole):
                 if self._over:
                     return
+                first = bool(found.runs) and not (self._latest and self._latest.runs)
                 # What is shown already is complete: a part of it would be a step back.
                 if self._latest is None or self._latest.done < 1 or found.done >= 1:
                     self._latest = found
+                if first and not self._loop.is_closed():
+                    self._loop.call_soon_threadsafe(self._tell_first)
 
         def done(_: None) -> None:
             self._looking = False
@@ -111,6 +123,10 @@ class Finding:
                 self._whole_is_due = ended + took / SHARE_OF_ALL
 
         self._app.act(work, done, failed=self._failed, group="filter")
+
+    def _tell_first(self) -> None:
+        if not self._over:
+            self._found()
 
     def _failed(self, error: LaunchError) -> None:
         self._looking = False

@@ -221,7 +221,9 @@ class RunFilter(RunActions):
         """Show other runs."""
         if self._finding is not None:
             self._finding.end()
-        self._finding = Finding(ui(self), wanted) if wanted.is_searched else None
+        self._finding = None
+        if wanted.is_searched:
+            self._finding = Finding(ui(self), wanted, found=self.take_found)
         self._pages.wanted = wanted
         self._pages.found = None
         self._table.action_go(0)
