@@ -100,6 +100,13 @@ class Agent:
             self._context.report(f"draining: {len(self._executions)} runs to wait for")
         self._leave_if_drained()
 
+    def resume(self) -> None:
+        """Claim again, where it drained."""
+        if self._draining:
+            self._draining = False
+            agents.set_state(self._context.db, self._context.agent, "active")
+            self._context.report("draining no more: claims again")
+
     def apply(self, config: AgentConfig) -> None:
         """Work by other settings from now on; runs that are there already go on."""
         self._take_config(config)
@@ -259,6 +266,8 @@ class Agent:
             self.leave()
         elif asked == "drain":
             self.drain()
+        elif asked == "resume":
+            self.resume()
 
     def _pass_on_stops(self) -> None:
         for request in read.stop_requests(self._context.db):

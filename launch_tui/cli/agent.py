@@ -137,6 +137,14 @@ def drain(arguments: Arguments) -> int:
     return 0
 
 
+def resume(arguments: Arguments) -> int:
+    """Ask an agent that drains to claim again."""
+    with arguments.open() as sdk:
+        sdk.agents.resume()
+    line("the agent claims again")
+    return 0
+
+
 def stop(arguments: Arguments) -> int:
     """Ask the agent to leave at once."""
     with arguments.open() as sdk:

@@ -26,16 +26,16 @@ Launch
   rerun         enqueue a run again, with changes
 Runs
   runs  show  why            what there is, and why it is where it is
-  logs  events  metrics  files  cp  compare
+  logs  events  metrics  files  cp  compare  report
   stop  cancel  hold  release  front  priority  edit
-  tag  note  delete
+  tag  note  delete          filter list|save|delete
 Jobs and queues
   job create code|git|image  make a job, or a new version of it
-  job list|show|alias|diff|delete
+  job list|show|alias|diff|metric|delete
   queue create|list|show|edit|update|pause|resume|delete
 Agent
   --agent-only, agent run    run the queues here
-  agent status|drain|stop
+  agent status|drain|resume|stop
 Machine
   demo [--headless]          a real training job, from nothing
   doctor                     what was found on this machine

@@ -93,6 +93,18 @@ def alias(arguments: Arguments) -> int:
     return 0
 
 
+def metric(arguments: Arguments) -> int:
+    """Say which metric tells the runs of a version apart."""
+    reference, *words = arguments.words
+    if len(words) > 2:
+        raise UsageError(words[2], "is one word too many", allowed="JOB [KEY [min|max]]")
+    key, goal = (*words, "", "")[:2]
+    with arguments.open() as sdk:
+        job = sdk.jobs.declare_metric(reference, key, goal)
+    line(f"{job.name}:{job.version}  {' '.join(words) or 'by the names of its metrics'}")
+    return 0
+
+
 def delete(arguments: Arguments) -> int:
     """Delete jobs with all their versions."""
     with arguments.open() as sdk:

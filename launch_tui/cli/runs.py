@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launch_tui.cli.output import brief, flattened, line, pairs, print_json, say, table
 from launch_tui.cli.times import ago, between, local
 from launch_tui.domain.run import ENDED, Run, RunState
-from launch_tui.errors import UsageError
+from launch_tui.errors import LaunchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,6 +96,30 @@ def events(arguments: Arguments) -> int:
     return 0
 
 
+def report(arguments: Arguments) -> int:
+    """Print the report of a run, or write it to a file."""
+    from launch_tui.sdk.report import failure_report
+
+    with arguments.open(read_only=True) as sdk:
+        text = failure_report(sdk, arguments.words[0])
+    if not arguments.on("output"):
+        line_by_line(text)
+        return 0
+    path = Path(arguments.text("output")).expanduser()
+    try:
+        path.write_text(text, "utf-8", "backslashreplace")
+    except OSError as error:
+        raise LaunchError(f"cannot write {path}: {error.strerror}") from error
+    line(path)
+    return 0
+
+
+def line_by_line(text: str) -> None:
+    """Print a text whose lines stay lines."""
+    for each in text.splitlines():
+        line(each)
+
+
 def _wanted(sdk: Launch, arguments: Arguments) -> Iterator[Run]:
     states = tuple(_state(text) for given in arguments.many("state") for text in given.split(","))
     queue, job = arguments.text("queue"), arguments.text("job")
@@ -105,13 +130,33 @@ def _wanted(sdk: Launch, arguments: Arguments) -> Iterator[Run]:
         runs = iter([run for run in members if _is_wanted(run, queue, states, job)])
     else:
         runs = sdk.runs.every(queue=queue, states=states, job=job)
-    if not arguments.on("filter"):
+    text = _filter(sdk, arguments)
+    if not text:
         return runs
     from launch_tui.domain.filter import Filter
+    from launch_tui.sdk.search import matching, narrowed
 
-    wanted = Filter(arguments.text("filter"))
-    now = time.time()
-    return (run for run in runs if wanted.matches(run, now))
+    wanted, now = Filter(text), time.time()
+    if arguments.on("group"):
+        return (run for run in runs if wanted.matches(run, now))
+    queues = [each.name for each in sdk.queues.list()]
+    by_index = narrowed(wanted, queues, [each.name for each in sdk.jobs.list()])
+    return matching(
+        sdk,
+        wanted,
+        now,
+        queue=queue or by_index.queue,
+        states=states or by_index.states,
+        job=job or by_index.job,
+    )
+
+
+def _filter(sdk: Launch, arguments: Arguments) -> str:
+    """Return the filter that holds: what was typed, and what was saved under a name."""
+    parts = [arguments.text("filter")] if arguments.on("filter") else []
+    if arguments.on("saved"):
+        parts.append(sdk.filters.get(arguments.text("saved")))
+    return parts[0] if len(parts) == 1 else " ".join(f"({part})" for part in parts)
 
 
 def _is_wanted(run: Run, queue: str, states: Sequence[RunState], job: str) -> bool:

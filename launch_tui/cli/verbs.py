@@ -180,12 +180,15 @@ In place of a run the id of a group, as `launch --param` prints it, means all ru
 can be done to."""
 
 _FILTER_HELP = """\
-launch-tui runs --filter 'state=failed config.lr>=1e-3'
+launch-tui runs --filter 'lr>=1e-3 state:failed -tag:debug loss<0.3'
 launch-tui runs --filter 'tag:baseline or not note~"^debug"'
 launch-tui runs --filter 'duration>2h age<1d resnet'
 
 Operators: = != < <= > >=  : (contains)  ~ !~ (regular expression)  and or not ( )  -term.
-A space means and; a bare word is looked for in the names, the note and the cause."""
+A space means and; a bare word is looked for in the names, the note and the cause.
+Fields are those of `show --json` (q, j and s for queue, job and state), age and duration; state
+takes active, waiting, ended and bad as well. Any other name is a key of the configuration, else a
+metric of the summary: lr is config.lr, loss is summary.loss, model.depth nests."""
 
 VERBS: tuple[Verb, ...] = (
     Verb(("launch",), "enqueue a run", "launch.launch", ("[JOB]", "[key=value]..."),
@@ -199,6 +202,8 @@ VERBS: tuple[Verb, ...] = (
     Verb(("job", "list"), "the jobs", "jobs.list_jobs", json=True),
     Verb(("job", "show"), "one version of a job", "jobs.show", ("JOB",), json=True),
     Verb(("job", "alias"), "give a version a name", "jobs.alias", ("JOB", "ALIAS")),
+    Verb(("job", "metric"), "say which metric tells its runs apart: KEY [min|max]", "jobs.metric",
+         ("JOB", "[KEY]...")),
     Verb(("job", "delete"), "delete a job with all versions", "jobs.delete", ("JOB...",)),
     Verb(("job", "diff"), "what differs between two versions", "jobs.diff", ("JOB", "JOB"),
          json=True),
@@ -219,8 +224,13 @@ VERBS: tuple[Verb, ...] = (
           Flag(("-j", "--job"), "only runs of this job", "JOB", completes="job"),
           Flag(("--group",), "only runs of this group of parameters", "GROUP"),
           Flag(("--filter",), "only runs that match an expression", "EXPR"),
+          Flag(("--saved",), "only runs that match a saved filter", "NAME"),
           Flag(("-n", "--limit"), "how many at most (50)", "N", number=True)),
          json=True, more=_FILTER_HELP),
+    Verb(("filter", "list"), "the saved filters", "filters.list_filters", json=True),
+    Verb(("filter", "save"), "give an expression of runs --filter a name", "filters.save",
+         ("NAME", "EXPR")),
+    Verb(("filter", "delete"), "forget saved filters", "filters.delete", ("NAME...",)),
     Verb(("show",), "one run", "runs.show", ("RUN",), json=True),
     Verb(("why",), "why a run is where it is", "runs.why", ("RUN",), json=True),
     Verb(("logs",), "the output of a run", "logs.logs", ("RUN",),
@@ -229,6 +239,9 @@ VERBS: tuple[Verb, ...] = (
           Flag(("--attempt",), "which attempt; the newest if left out", "N", number=True),
           Flag(("-n", "--tail"), "only the last N lines", "N", number=True))),
     Verb(("shell",), "a shell where a run runs", "shell.shell", ("RUN",)),
+    Verb(("report",), "all that tells why a run went wrong, secrets masked, to hand on",
+         "runs.report", ("RUN",),
+         (Flag(("-o", "--output"), "write it to a file", "FILE", completes="file"),)),
     Verb(("events",), "what happened to a run", "runs.events", ("RUN",), json=True),
     Verb(("metrics",), "the metrics of a run", "metrics.metrics", ("RUN", "[KEY]..."), json=True),
     Verb(("files",), "the files of a run", "files.files", ("RUN",), json=True),
@@ -259,6 +272,7 @@ VERBS: tuple[Verb, ...] = (
          _AGENT_FLAGS, json=True),
     Verb(("agent", "status"), "what the agent does", "agent.status", json=True),
     Verb(("agent", "drain"), "claim nothing more, wait for what runs, leave", "agent.drain"),
+    Verb(("agent", "resume"), "claim again, where it drains", "agent.resume"),
     Verb(("agent", "stop"), "leave at once; runs go on and are adopted later", "agent.stop"),
     Verb(("env", "list"), "the cached environments", "envs.list_environments", json=True),
     Verb(("env", "prune"), "remove environments that nothing uses", "envs.prune", (),

@@ -1,45 +1,58 @@
-"""The language of ``runs --filter``: which runs are meant, as text.
+"""The language of ``runs --filter`` and of the screen's filter: which runs are meant, as text.
 
-    state=failed config.lr>=1e-3          both (a space means and)
+    state=failed lr>=1e-3                 both (a space means and)
     tag:baseline or not note~"^debug"     or, not, parentheses; -term is not term
     duration>2h age<1d resnet             times with units; a bare word is looked for in the names
+    loss<0.3 -tag:debug state:active      the last value of a metric; a group of states
 
-Fields are those of a run, ``config.KEY`` and ``summary.KEY`` (``cfg.``, ``c.``, ``s.`` for short;
-nested keys joined by dots), ``age`` and ``duration``. Operators: ``=`` ``!=`` ``<`` ``<=`` ``>``
-``>=``, ``:`` (contains; of tags: has), ``~`` and ``!~`` (regular expression). Numbers compare as
-numbers, text as text; what a run does not have equals nothing. Pure: a filter is a function of a
-run and of the time it is asked at.
+Fields are those of a run (``q``, ``j``, ``s`` for queue, job and state), ``age`` and ``duration``.
+Any other name is a key of the configuration, else a metric of the summary; ``config.KEY`` and
+``summary.KEY`` (``cfg.``, ``c.``, ``s.`` for short) say which, and reach keys that are called as a
+field is. Nested keys are joined by dots. Operators: ``=`` ``!=`` ``<`` ``<=`` ``>`` ``>=``, ``:``
+(contains; of tags: has), ``~`` and ``!~`` (regular expression). Numbers compare as numbers, text as
+text; what a run does not have equals nothing. Pure: a filter is a function of a run and of the
+time it is asked at.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from dataclasses import fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.run import Run
-from launch_tui.errors import UsageError
+from launch_tui.domain.expression import (
+    COMPUTED,
+    AnyOf,
+    Comparison,
+    Not,
+    Place,
+    Word,
+    parse,
+)
+from launch_tui.domain.run import ACTIVE, BAD_ENDS, ENDED, WAITING, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from launch_tui.domain.expression import Expression
+    from launch_tui.domain.run import Run
+
     Test = Callable[[Run, float], bool]
+    Get = Callable[[Run, float], Any]
 
-MAX_DEPTH = 50
-"""Parentheses and negations within each other."""
+STATE_GROUPS: dict[str, frozenset[RunState]] = {
+    "active": ACTIVE | WAITING,
+    "live": ACTIVE | WAITING,
+    "waiting": WAITING,
+    "ended": ENDED,
+    "bad": BAD_ENDS,
+}
+"""Words that stand for several states, after ``state:`` and ``state=``."""
 
-_TOKEN = re.compile(
-    r"""\s*(?:
-        (?P<open>\() | (?P<close>\))
-      | (?P<op>!=|!~|>=|<=|==|=|>|<|~|:)
-      | "(?P<double>(?:[^"\\]|\\.)*)" | '(?P<single>[^']*)'
-      | (?P<minus>-(?=[A-Za-z_("']))
-      | (?P<word>[^\s()=<>!~:"']+)
-    )""",
-    re.VERBOSE,
-)
+SEARCHED = ("id", "name", "project", "job", "queue", "note", "cause")
+"""Fields that a bare word is looked for in, beside the tags."""
+
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -48,12 +61,6 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 }
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([smhdw])")
-_SHORT = {"cfg.": "config.", "c.": "config.", "s.": "summary.", "sum.": "summary."}
-_ALIASES = {"tag": "tags", "created": "created_at", "started": "started_at", "ended": "ended_at"}
-_COMPUTED = ("age", "duration")
-_OBJECTS = ("config", "summary")
-_FIELDS = frozenset({*(field.name for field in fields(Run)), *_COMPUTED}) - {*_OBJECTS}
-_SEARCHED = ("id", "name", "project", "job", "queue", "note", "cause")
 
 
 class Filter:
@@ -69,7 +76,9 @@ class Filter:
 
     def __init__(self, text: str, *, field: str = "--filter") -> None:
         self.text = text
-        self._test = _Parser(text, field).parse()
+        self.expression = parse(text, field=field)
+        """What the text means, for whoever can answer a part of it sooner."""
+        self._test = _test_of(self.expression)
 
     def matches(self, run: Run, now: float) -> bool:
         """Say whether a run is meant.
@@ -81,179 +90,65 @@ class Filter:
         return self._test(run, now)
 
 
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    at: int
+def states_called(text: str) -> frozenset[RunState]:
+    """Return the states that a word names: one, or a group of them; none for any other word."""
+    if text in STATE_GROUPS:
+        return STATE_GROUPS[text]
+    return frozenset({RunState(text)}) if text in set(RunState) else frozenset()
 
 
-class _Parser:
-    """Recursive descent: or < and < not < comparison."""
+def number_of(text: str, *, timed: bool = False) -> float | None:
+    """Return the number that a text is; of a time the seconds of ``90``, ``2h`` or ``1h30m``."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    parts = _DURATION.findall(text)
+    if timed and parts and "".join(a + b for a, b in parts) == text:
+        return sum(float(amount) * _UNITS[unit] for amount, unit in parts)
+    return None
 
-    def __init__(self, text: str, field: str) -> None:
-        self._field = field
-        self._tokens = self._split(text)
-        self._next = 0
-        self._depth = 0
 
-    def parse(self) -> Test:
-        if len(self._tokens) == 1:
-            return lambda _run, _now: True
-        test = self._any_of()
-        if self._peek().kind != "end":
-            raise self._wrong("is not expected here")
-        return test
-
-    def _any_of(self) -> Test:
-        tests = [self._all_of()]
-        while self._take_word("or"):
-            tests.append(self._all_of())
-        return tests[0] if len(tests) == 1 else lambda run, now: any(t(run, now) for t in tests)
-
-    def _all_of(self) -> Test:
-        tests = [self._one()]
-        while self._take_word("and") or not self._at_end_of_all():
-            tests.append(self._one())
-        return tests[0] if len(tests) == 1 else lambda run, now: all(t(run, now) for t in tests)
-
-    def _one(self) -> Test:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise self._wrong(f"is nested more than {MAX_DEPTH} deep")
-        try:
-            if self._take_word("not") or self._take("minus"):
-                test = self._one()
-                return lambda run, now: not test(run, now)
-            if self._take("open"):
-                test = self._any_of()
-                if not self._take("close"):
-                    raise self._wrong("where ')' was expected")
-                return test
-            return self._comparison()
-        finally:
-            self._depth -= 1
-
-    def _comparison(self) -> Test:
-        if self._peek().kind not in ("word", "text"):
-            raise self._wrong("where a field or a word was expected")
-        first = self._advance()
-        if self._peek().kind != "op":
-            return _bare_word(first.text)
-        name = self._field_name(first)
-        sign = self._advance().text
-        value = self._value()
-        try:
-            return _comparison(_getter(name), sign.replace("==", "="), value, name)
-        except re.error as error:
-            raise UsageError(self._field, f"{value!r} is no regular expression: {error}") from None
-
-    def _field_name(self, token: _Token) -> str:
-        name = token.text
-        for short, full in _SHORT.items():
-            if name.startswith(short):
-                name = full + name.removeprefix(short)
-        name = _ALIASES.get(name, name)
-        top, dot, key = name.partition(".")
-        known = bool(key) if top in _OBJECTS and dot else name in _FIELDS
-        if not known:
-            allowed = ", ".join([*sorted(_FIELDS), "config.KEY", "summary.KEY"])
-            raise UsageError(self._field, f"there is no field {token.text!r}", allowed=allowed)
-        return name
-
-    def _value(self) -> str:
-        # A sign in front of a value belongs to it: `config.shift<-inf`.
-        sign = "-" if self._take("minus") else ""
-        if self._peek().kind not in ("word", "text"):
-            raise self._wrong("where a value was expected")
-        token = self._advance()
-        text = sign + token.text
-        # Times hold colons, which are operators elsewhere: created>2026-01-01T10:00.
-        while token.kind == "word" and self._glued(":"):
-            self._advance()
-            token = self._advance()
-            text += ":" + token.text
-        return text
-
-    def _glued(self, sign: str) -> bool:
-        here, after = (
-            self._tokens[self._next],
-            self._tokens[min(self._next + 1, len(self._tokens) - 1)],
-        )
-        return (
-            here.kind == "op"
-            and here.text == sign
-            and after.kind == "word"
-            and after.at == here.at + len(sign)
-        )
-
-    def _at_end_of_all(self) -> bool:
-        token = self._peek()
-        is_or = token.kind == "word" and token.text.lower() == "or"
-        return token.kind in ("end", "close") or is_or
-
-    def _peek(self) -> _Token:
-        return self._tokens[self._next]
-
-    def _advance(self) -> _Token:
-        token = self._tokens[self._next]
-        self._next = min(self._next + 1, len(self._tokens) - 1)
-        return token
-
-    def _take(self, kind: str) -> bool:
-        if self._peek().kind != kind:
-            return False
-        self._advance()
-        return True
-
-    def _take_word(self, word: str) -> bool:
-        token = self._peek()
-        if token.kind != "word" or token.text.lower() != word:
-            return False
-        self._advance()
-        return True
-
-    def _wrong(self, problem: str) -> UsageError:
-        token = self._peek()
-        shown = "the end" if token.kind == "end" else repr(token.text)
-        return UsageError(self._field, f"{shown} (character {token.at + 1}) {problem}")
-
-    def _split(self, text: str) -> list[_Token]:
-        tokens: list[_Token] = []
-        at, end = 0, len(text.rstrip())
-        while at < end:
-            match = _TOKEN.match(text, at)
-            if match is None:
-                shown = text[at:].strip()[:20]
-                raise UsageError(self._field, f"{shown!r} (character {at + 1}) cannot be read")
-            kind = match.lastgroup or ""
-            found = match.group(kind)
-            if kind == "double":
-                found = re.sub(r"\\(.)", r"\1", found)
-            kind = "text" if kind in ("double", "single") else kind
-            tokens.append(_Token(kind, found, match.end() - len(match.group().lstrip())))
-            at = match.end()
-        return [*tokens, _Token("end", "", len(text))]
+def _test_of(expression: Expression) -> Test:
+    if isinstance(expression, Word):
+        return _bare_word(expression.text)
+    if isinstance(expression, Comparison):
+        return _comparison(expression)
+    if isinstance(expression, Not):
+        part = _test_of(expression.part)
+        return lambda run, now: not part(run, now)
+    tests = [_test_of(part) for part in expression.parts]
+    combine = any if isinstance(expression, AnyOf) else all
+    return lambda run, now: combine(test(run, now) for test in tests)
 
 
 def _bare_word(word: str) -> Test:
     wanted = word.lower()
 
     def test(run: Run, _now: float) -> bool:
-        texts = [*(getattr(run, name) or "" for name in _SEARCHED), *run.tags]
+        texts = [*(getattr(run, name) or "" for name in SEARCHED), *run.tags]
         return any(wanted in text.lower() for text in texts)
 
     return test
 
 
-def _getter(name: str) -> Callable[[Run, float], Any]:
-    top, _, key = name.partition(".")
-    if key:
-        return lambda run, _now: _lookup(getattr(run, top), key)
-    if name == "age":
+def _getter(place: Place, key: str) -> Get:
+    if place is Place.CONFIG:
+        return lambda run, _now: _lookup(run.config, key)
+    if place is Place.SUMMARY:
+        return lambda run, _now: _lookup(run.summary, key)
+    if place is Place.EITHER:
+        return lambda run, _now: _either(run, key)
+    if key == "age":
         return lambda run, now: max(now - _seconds(run.created_at), 0.0)
-    if name == "duration":
+    if key == "duration":
         return _duration
-    return lambda run, _now: getattr(run, name)
+    return lambda run, _now: getattr(run, key)
+
+
+def _either(run: Run, key: str) -> Any:  # noqa: ANN401
+    value = _lookup(run.config, key)
+    return _lookup(run.summary, key) if value is None else value
 
 
 def _duration(run: Run, now: float) -> float | None:
@@ -272,18 +167,27 @@ def _lookup(values: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401
     return _lookup(inner, rest) if dot and isinstance(inner, dict) else None
 
 
-def _comparison(get: Callable[[Run, float], Any], sign: str, text: str, name: str) -> Test:
+def _comparison(comparison: Comparison) -> Test:
+    place, key = comparison.place, comparison.key
+    sign, text = comparison.sign, comparison.text
+    get = _getter(place, key)
     if sign in ("~", "!~"):
         search = re.compile(text).search
         found = sign == "~"
         return lambda run, now: any(search(t) for t in _texts(get(run, now))) is found
+    if place is Place.FIELD and key == "state" and text in STATE_GROUPS and sign in _MEMBERS:
+        group, inside = STATE_GROUPS[text], sign != "!="
+        return lambda run, _now: (run.state in group) is inside
     if sign == ":":
         return lambda run, now: _contains(get(run, now), text)
-    number = _number(text, timed=name in _COMPUTED)
+    number = number_of(text, timed=place is Place.FIELD and key in COMPUTED)
     if sign in ("=", "!="):
         equal = sign == "="
         return lambda run, now: _equals(get(run, now), text, number) is equal
     return lambda run, now: _ordered(get(run, now), _ORDER[sign], text, number)
+
+
+_MEMBERS = (":", "=", "!=")
 
 
 def _contains(value: Any, text: str) -> bool:  # noqa: ANN401
@@ -320,18 +224,6 @@ def _texts(value: Any) -> list[str]:  # noqa: ANN401
     if isinstance(value, (list, tuple)):
         return [str(item) for item in value]
     return [str(value)]
-
-
-def _number(text: str, *, timed: bool) -> float | None:
-    """Return a number, or for a time the seconds that ``90``, ``2h`` or ``1h30m`` are."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    parts = _DURATION.findall(text)
-    if timed and parts and "".join(a + b for a, b in parts) == text:
-        return sum(float(amount) * _UNITS[unit] for amount, unit in parts)
-    return None
 
 
 def _seconds(text: str) -> float:

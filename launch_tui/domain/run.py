@@ -145,6 +145,7 @@ class Run:
     ``RUN:any``. ``not_before`` is when it may start at the earliest, and ``retried`` counts the
     attempts that ``--retries`` added. ``blocked`` is what the agent last lacked to start it.
     ``image`` is the image that it ran in, ``image_digest`` which one of that name it was.
+    ``author`` is who launched it.
     """
 
     id: str
@@ -181,6 +182,7 @@ class Run:
     retried: int = 0
     blocked: str = ""
     image_digest: str | None = None
+    author: str = ""
 
 
 class BadTransition(Exception):

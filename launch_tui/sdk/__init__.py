@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from launch_tui.sdk.filters import Filters
     from launch_tui.sdk.runs import Runs
     from launch_tui.store.enqueuing import Enqueued
 
@@ -53,6 +54,13 @@ class Launch:
         self.agents = Agents(self.db)
         self.drafts = Drafts(self.db)
         self._launcher = Launcher(self.db, self.jobs, self.queues)
+
+    @cached_property
+    def filters(self) -> Filters:
+        """The filters that have a name."""
+        from launch_tui.sdk.filters import Filters
+
+        return Filters(self.db)
 
     @cached_property
     def runs(self) -> Runs:

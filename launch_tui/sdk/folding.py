@@ -9,7 +9,7 @@ last one has ended, so that its row does not jump while its runs come and go.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -122,7 +122,7 @@ class Block:
     """A stretch of rows: of a group where ``group`` is set, else of single runs.
 
     ``size`` of a group's row is 1; ``members`` says that its runs are meant. ``places`` are the
-    numbers of single runs that do not lie side by side.
+    numbers of single runs that do not lie side by side. ``backwards`` is the other way round.
     """
 
     size: int
@@ -132,6 +132,7 @@ class Block:
     above: int = 0
     below: int = 0
     places: tuple[int, ...] = ()
+    backwards: bool = False
 
 
 @dataclass(slots=True)
@@ -180,7 +181,9 @@ class Folding:
         differs = bool(self._order) or self._reordered
         return differs and (not filtered or self._signature[1] <= FILTERED_UP_TO)
 
-    def blocks(self, parts: Sequence[Part], *, queue: str = "", job: str = "") -> tuple[Block, ...]:
+    def blocks(
+        self, parts: Sequence[Part], *, queue: str = "", job: str = "", backwards: bool = False
+    ) -> tuple[Block, ...]:
         """Return the list, part after part.
 
         Args:
@@ -188,11 +191,13 @@ class Folding:
                 first.
             queue: Only runs of this queue.
             job: Only runs of this job.
+            backwards: The other way round; a group's row still stands above its runs.
         """
         chosen = [known for known in self._order if self._fits(known, queue, job)]
-        return tuple(
+        blocks = tuple(
             block for part in parts for block in self._part(part, chosen, queue=queue, job=job)
         )
+        return tuple(_turned(blocks)) if backwards else blocks
 
     def page(
         self, blocks: Sequence[Block], first: int, count: int, *, queue: str = "", job: str = ""
@@ -358,7 +363,8 @@ class Folding:
             group = self.group(block.group)
             return [] if group is None else [group]
         if block.places:
-            return read.runs_at(self.launch.db, block.places[first : first + count])
+            places = block.places[::-1] if block.backwards else block.places
+            return read.runs_at(self.launch.db, places[first : first + count])
         if block.members:
             query = RunQuery(group=block.group)
         else:
@@ -370,11 +376,24 @@ class Folding:
                 below=block.below,
                 dense=block.size * _DENSE > block.below - block.above,
             )
-        if block.members or block.part is Part.WAITING:
-            # Oldest first: the same page, counted from the other end.
-            offset = block.size - first - count
-            return read.runs(self.launch.db, query, limit=count, offset=offset)[::-1]
-        return read.runs(self.launch.db, query, limit=count, offset=first)
+        oldest_first = block.members or block.part is Part.WAITING
+        return read.runs(
+            self.launch.db, query, limit=count, offset=first, size=block.size,
+            oldest_first=oldest_first is not block.backwards,
+        )  # fmt: skip
+
+
+def _turned(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Yield a list of blocks the other way round, each group's row above its runs."""
+    members: Block | None = None
+    for block in reversed(blocks):
+        if block.members:
+            members = replace(block, backwards=True)
+            continue
+        yield block if block.group else replace(block, backwards=True)
+        if members is not None:
+            yield members
+            members = None
 
 
 def members(launch: Launch, group: str, among: frozenset[RunState]) -> list[str]:

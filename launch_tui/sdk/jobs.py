@@ -118,6 +118,19 @@ class Jobs:
         """Move an alias to a version."""
         return jobs.set_alias(self._db, reference, alias)
 
+    def declare_metric(self, reference: str, key: str, goal: str = "") -> JobVersion:
+        """Say which metric tells the runs of a version apart: in lists, and where they are sorted.
+
+        Args:
+            reference: The version.
+            key: The metric; empty to go by the names of the metrics again.
+            goal: ``min`` or ``max``; empty where the name says it, or nobody knows.
+        """
+        from launch_tui.domain.metrics import Telling
+
+        telling = Telling(key=key, goal=goal) if key else None
+        return jobs.declare_metric(self._db, reference, telling)
+
     def delete(self, name: str) -> None:
         """Delete a job with all its versions."""
         jobs.delete(self._db, name)

@@ -470,7 +470,7 @@ def _container_again(spec: RunSpec, changes: LaunchRequest) -> dict[str, Any]:
 def _who_and_where(request: LaunchRequest) -> dict[str, Any]:
     return {
         "entity": request.entity,
-        "author": _author(),
+        "author": author(),
         "captured": capture(os.environ),
         "setenv": dict(request.setenv),
         "pass_env": request.pass_env,
@@ -478,7 +478,8 @@ def _who_and_where(request: LaunchRequest) -> dict[str, Any]:
     }
 
 
-def _author() -> str:
+def author() -> str:
+    """Return who launches here, as a run remembers it."""
     # Services and containers have no USER; and somebody may have no entry in the password file.
     if name := os.environ.get("USER"):
         return name

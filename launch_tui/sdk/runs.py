@@ -68,12 +68,27 @@ class Runs:
         group: str = "",
         limit: int = 50,
         offset: int = 0,
+        oldest_first: bool = False,
+        size: int | None = None,
     ) -> Sequence[Run]:
-        """Return runs, newest first."""
+        """Return runs, newest first.
+
+        Args:
+            queue: Only runs of this queue.
+            states: Only runs in these states.
+            job: Only runs of this job, ``JOB`` or ``JOB:VERSION``.
+            group: Only runs of this group.
+            limit: How many at most.
+            offset: How many are passed over.
+            oldest_first: The other way round.
+            size: How many there are, where that is known: the last of many are then found sooner.
+        """
         if queue:
             queues.get(self._db, queue)
         query = RunQuery(queue=queue, states=tuple(states), job=job, group=group)
-        return read.runs(self._db, query, limit=limit, offset=offset)
+        return read.runs(
+            self._db, query, limit=limit, offset=offset, oldest_first=oldest_first, size=size
+        )
 
     def every(
         self, *, queue: str = "", states: Sequence[RunState] = (), job: str = ""

@@ -152,7 +152,7 @@ def set_state(db: Database, agent_id: str, state: str) -> None:
 
 
 def request(db: Database, what: str) -> None:
-    """Ask the agent to ``drain`` or ``stop``."""
+    """Ask the agent to ``drain``, to ``resume`` from that, or to ``stop``."""
     db.execute("UPDATE agents SET request = ? WHERE ended_at IS NULL", (what,))
 
 

@@ -82,6 +82,15 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise _as_store_error(error, self.home.store) from error
 
+    def portions(
+        self, sql: str, parameters: Sequence[Any] | dict[str, Any] = (), *, size: int
+    ) -> Iterator[list[Row]]:
+        """Yield all rows, ``size`` of them at a time: for what may be many."""
+        cursor = self.execute(sql, parameters)
+        with _translated(self.home.store):
+            while rows := cursor.fetchmany(size):
+                yield rows
+
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
         """Commit what is done inside as one, or nothing of it.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.job import JobKind, JobVersion
+from launch_tui.domain.metrics import declaring, metric_of
 from launch_tui.domain.spec import (
     dump_environment,
     dump_source,
@@ -21,6 +22,7 @@ from launch_tui.store.clock import now
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from launch_tui.domain.metrics import Telling
     from launch_tui.store.database import Database, Row
 
 LATEST = "latest"
@@ -143,6 +145,30 @@ def learn(
         " AND job_id = (SELECT id FROM jobs WHERE name = ?)",
         (json.dumps(dict(inputs)), json.dumps(dict(outputs)), int(version[1:]), name),
     )
+
+
+def declare_metric(db: Database, reference: str, telling: Telling | None) -> JobVersion:
+    """Store which metric tells the runs of a version apart, and sort those that there are by it.
+
+    Args:
+        db: The store.
+        reference: The version, as ``get`` takes it.
+        telling: The metric; None to go by the names of the metrics again.
+    """
+    with db.transaction():
+        job = get(db, reference)
+        learn(db, f"{job.name}:{job.version}", job.inputs, declaring(job.outputs, telling))
+        rows = db.all(
+            "SELECT seq, summary FROM runs WHERE job = ? AND version = ? AND summary <> '{}'",
+            (job.name, job.version),
+        )
+        for row in rows:
+            key, metric = metric_of(json.loads(row["summary"]), telling)
+            db.execute(
+                "UPDATE runs SET metric_key = ?, metric = ? WHERE seq = ?",
+                (key, metric, row["seq"]),
+            )
+    return get(db, f"{job.name}:{job.version}")
 
 
 def delete(db: Database, name: str) -> None:

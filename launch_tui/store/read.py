@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RUN_COLUMNS = """
     SELECT r.*, q.name AS queue, q.resource AS resource,
+        json_extract(r.spec, '$.author') AS author,
         (SELECT group_concat(d.on_run || ':' || d.condition, ' ') FROM dependencies d
             WHERE d.run_id = r.id) AS after
     FROM runs r JOIN queues q ON q.id = r.queue_id"""
@@ -52,8 +53,6 @@ _STOPPING = """
 
 _EVENTS = """
     SELECT id, at, run_id, attempt, state, phase, actor, message FROM events"""
-
-_JOIN = " JOIN queues q ON q.id = r.queue_id"
 
 MAX_PREFIX_MATCHES = 10
 _COUNTED_STATE = "CASE c.state WHEN 'deferred' THEN 'queued' ELSE c.state END"
@@ -158,14 +157,39 @@ def run(db: Database, run_id: str) -> Run:
     return run_from_row(db, row)
 
 
-def runs(db: Database, query: RunQuery, *, limit: int, offset: int = 0) -> list[Run]:
-    """Return runs, newest first."""
-    where, parameters = _where(query, state=_state_column(db, query, offset))
+def runs(
+    db: Database,
+    query: RunQuery,
+    *,
+    limit: int,
+    offset: int = 0,
+    oldest_first: bool = False,
+    size: int | None = None,
+) -> list[Run]:
+    """Return runs, newest first.
+
+    Args:
+        db: The store.
+        query: Which runs.
+        limit: How many at most.
+        offset: How many are passed over.
+        oldest_first: The other way round.
+        size: How many runs are meant, where that is known: what is nearer to the end is then
+            counted from there, so that the last page costs what the first does.
+    """
+    if size is not None and offset > size // 2:
+        rest = size - offset
+        found = runs(
+            db, query, limit=min(limit, rest), offset=max(rest - limit, 0),
+            oldest_first=not oldest_first,
+        ) if rest > 0 else []  # fmt: skip
+        return found[::-1]
+    where, parameters = where_of(query, state=_state_column(db, query, offset))
+    order = "ASC" if oldest_first else "DESC"
     # What is skipped is only ever a number of an index, not a row with its JSON.
-    joined = _JOIN if query.queue else ""
     rows = db.all(
-        f"{RUN_COLUMNS} WHERE r.seq IN (SELECT r.seq FROM runs r{joined}{where}"
-        " ORDER BY r.seq DESC LIMIT ? OFFSET ?) ORDER BY r.seq DESC",
+        f"{RUN_COLUMNS} WHERE r.seq IN (SELECT r.seq FROM runs r{where}"
+        f" ORDER BY r.seq {order} LIMIT ? OFFSET ?) ORDER BY r.seq {order}",
         [*parameters, limit, offset],
     )
     return [run_from_row(db, row) for row in rows]
@@ -180,7 +204,7 @@ def runs_at(db: Database, places: Sequence[int]) -> list[Run]:
 
 def every_run(db: Database, query: RunQuery, *, page: int = 500) -> Iterator[Run]:
     """Yield all runs, newest first, without holding more than a page of them."""
-    where, parameters = _where(query, state=_state_column(db, query))
+    where, parameters = where_of(query, state=_state_column(db, query))
     below: int | None = None
     while True:
         clause, bound = where, [*parameters]
@@ -198,16 +222,11 @@ def every_run(db: Database, query: RunQuery, *, page: int = 500) -> Iterator[Run
 def count(db: Database, query: RunQuery) -> int:
     """Return how many runs there are; by the counters where the query allows it."""
     if query.job or query.group or query.bounded:
-        where, parameters = _where(query, state=_state_column(db, query))
-        joined = _JOIN if query.queue else ""
-        row = db.one(f"SELECT count(*) FROM runs r{joined}{where}", parameters)
+        where, parameters = where_of(query, state=_state_column(db, query))
+        row = db.one(f"SELECT count(*) FROM runs r{where}", parameters)
     else:
-        where, parameters = _where(query, state=_COUNTED_STATE)
-        row = db.one(
-            "SELECT coalesce(sum(c.runs), 0) FROM queue_counts c"
-            f" JOIN queues q ON q.id = c.queue_id{where}",
-            parameters,
-        )
+        where, parameters = where_of(query, state=_COUNTED_STATE, queue="c.queue_id")
+        row = db.one(f"SELECT coalesce(sum(c.runs), 0) FROM queue_counts c{where}", parameters)
     return int(row[0]) if row else 0
 
 
@@ -278,6 +297,29 @@ def events(db: Database, run_id: str | None = None, *, after: int = 0) -> list[E
     return [_event(row) for row in rows]
 
 
+def ends_after(
+    db: Database, event: int, states: Sequence[RunState], *, limit: int
+) -> tuple[int, list[str]]:
+    """Return the newest event's number, and the runs that came to these states after an event.
+
+    Args:
+        db: The store.
+        event: The number of the event.
+        states: The states.
+        limit: How many runs at most, the latest.
+    """
+    row = db.one("SELECT coalesce(max(id), 0) FROM events")
+    newest = int(row[0]) if row else 0
+    if newest <= event:
+        return newest, []
+    rows = db.all(
+        f"SELECT run_id FROM events WHERE id > ? AND state IN ({', '.join('?' * len(states))})"
+        " AND run_id IS NOT NULL ORDER BY id DESC LIMIT ?",
+        [event, *states, limit],
+    )
+    return newest, [row["run_id"] for row in reversed(rows)]
+
+
 def latest_events(db: Database, limit: int) -> list[Event]:
     """Return the newest events, newest first."""
     return [_event(row) for row in db.all(f"{_EVENTS} ORDER BY id DESC LIMIT ?", (limit,))]
@@ -331,6 +373,7 @@ def run_from_row(db: Database, row: Row) -> Run:
         retried=row["retried"],
         blocked=row["blocked"],
         image_digest=row["image_digest"],
+        author=row["author"] or "",
     )
 
 
@@ -363,11 +406,23 @@ def _state_column(db: Database, query: RunQuery, offset: int = 0) -> str:
     return "+r.state" if matching * _MANY > every else "r.state"
 
 
-def _where(query: RunQuery, *, state: str = "r.state") -> tuple[str, list[str | int]]:
+def where_of(
+    query: RunQuery, *, state: str = "r.state", queue: str = "r.queue_id"
+) -> tuple[str, list[str | int]]:
+    """Return the condition of a query with its parameters; empty where every run is meant.
+
+    Args:
+        query: Which runs.
+        state: The state's column, or what stands for it.
+        queue: The column of the queue's number.
+    """
     clauses: list[str] = []
     parameters: list[str | int] = []
+    # One index at a time: that of the states where they are few, else the job's, else the queue's.
+    by_state = bool(query.states) and state == "r.state"
     if query.queue:
-        clauses.append("q.name = ?")
+        apart = "+" if by_state or query.job else ""
+        clauses.append(f"{apart}{queue} = (SELECT id FROM queues WHERE name = ?)")
         parameters.append(query.queue)
     if query.states:
         marks = ", ".join("?" * len(query.states))
@@ -375,8 +430,7 @@ def _where(query: RunQuery, *, state: str = "r.state") -> tuple[str, list[str | 
         parameters.extend(query.states)
     if query.job:
         name, _, version = query.job.partition(":")
-        # One index at a time: that of the states where they are few, else the job's.
-        clauses.append("+r.job = ?" if query.states and state == "r.state" else "r.job = ?")
+        clauses.append("+r.job = ?" if by_state else "r.job = ?")
         parameters.append(name)
         if version:
             clauses.append("r.version = ?")

@@ -7,15 +7,20 @@ was moved to the front.
 ``queue_counts`` counts a run by its state, except that a queued run which may not start yet counts
 as ``deferred``: what is counted as ``queued`` is what an agent could take. ``queue_levels`` counts
 those by their rank, so that a new run's position is a sum of five numbers, however many wait.
+
+``metric`` is what sorts runs by their most telling metric, the best first: of an accuracy the
+negative. ``metric_key`` says which metric that is.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from sqlite_utils import Database as Tables
 from sqlite_utils.migrations import Migrations
 
+from launch_tui.domain.metrics import metric_of
 from launch_tui.store.database import APPLICATION_ID, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -55,6 +60,19 @@ def order_and_eligibility(db: Tables) -> None:
 def images(db: Tables) -> None:
     """Which image exactly a run ran in."""
     db.execute("ALTER TABLE runs ADD COLUMN image_digest TEXT")
+
+
+@migration()
+def lists_of_any_length(db: Tables) -> None:
+    """Runs by name and by metric, and filters with a name."""
+    for statement in _SORTED_LISTS:
+        db.execute(statement)
+    rows = db.execute("SELECT seq, summary FROM runs WHERE summary <> '{}'").fetchall()
+    for seq, summary in rows:
+        key, metric = metric_of(json.loads(summary))
+        db.execute("UPDATE runs SET metric_key = ?, metric = ? WHERE seq = ?", (key, metric, seq))
+    for statement in _LIST_INDEXES:
+        db.execute(statement)
 
 
 _JOBS = """
@@ -298,4 +316,21 @@ _ORDER_AND_ELIGIBILITY = (
     _levels("levels_removed", "DELETE", "OLD", _LEAVE_LEVEL),
     _levels("levels_left", _MOVED, "OLD", _LEAVE_LEVEL),
     _levels("levels_joined", _MOVED, "NEW", _JOIN_LEVEL),
+)
+
+_FILTERS = """
+CREATE TABLE filters (
+    name        TEXT PRIMARY KEY,
+    text        TEXT NOT NULL,
+    saved_at    TEXT NOT NULL
+) WITHOUT ROWID"""
+
+_SORTED_LISTS = (
+    "ALTER TABLE runs ADD COLUMN metric REAL",
+    "ALTER TABLE runs ADD COLUMN metric_key TEXT NOT NULL DEFAULT ''",
+    _FILTERS,
+)
+_LIST_INDEXES = (
+    "CREATE INDEX runs_by_name ON runs (name COLLATE NOCASE, seq DESC)",
+    "CREATE INDEX runs_by_metric ON runs (metric, seq DESC)",
 )

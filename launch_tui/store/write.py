@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from launch_tui import faults
+from launch_tui.domain.metrics import declared, metric_of
 from launch_tui.domain.run import (
     ENDED,
     WAITING,
@@ -24,7 +25,14 @@ from launch_tui.store.clock import now
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from launch_tui.domain.metrics import Telling
     from launch_tui.store.database import Database
+
+_DECLARED = """
+    SELECT json_extract(v.outputs, '$.metric') AS metric FROM runs r
+    JOIN jobs j ON j.name = r.job
+    JOIN job_versions v ON v.job_id = j.id AND 'v' || v.number = r.version
+    WHERE r.id = ?"""
 
 _EVENT = """
     INSERT INTO events (at, run_id, attempt, state, phase, actor, message)
@@ -194,9 +202,18 @@ def observe(db: Database, run_id: str, values: Mapping[str, Any]) -> None:
     if unknown := set(values) - _OBSERVED:
         raise ValueError(f"tracking does not set {unknown}")
     stored = {k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in values.items()}
+    if "summary" in values:
+        wanted = telling_metric(db, run_id)
+        stored["metric_key"], stored["metric"] = metric_of(values["summary"], wanted)
     assignments = ", ".join(f"{column} = :{column}" for column in stored)
     if assignments:
         db.execute(f"UPDATE runs SET {assignments} WHERE id = :id", {**stored, "id": run_id})
+
+
+def telling_metric(db: Database, run_id: str) -> Telling | None:
+    """Return the metric that a run's job version declares, None when it declares none."""
+    row = db.one(_DECLARED, (run_id,))
+    return declared({"metric": json.loads(row["metric"])}) if row and row["metric"] else None
 
 
 def request_stop(db: Database, run_id: str, mode: StopMode, *, actor: str = "user") -> RunState:

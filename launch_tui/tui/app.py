@@ -44,6 +44,7 @@ from launch_tui.errors import LaunchError
 from launch_tui.sdk import Launch
 from launch_tui.tui import keys, leaving, theme
 from launch_tui.tui.ascii_bar import AsciiScrollBar
+from launch_tui.tui.failures import FailureNews
 from launch_tui.tui.glance import Glance, GlanceReader
 from launch_tui.tui.leaving import Leave
 from launch_tui.tui.pulse import Pulse
@@ -180,6 +181,7 @@ class LaunchApp(App[Leave]):
         self._frames = 0
         self._terminal_title = ""
         self._agent_error: BaseException | None = None
+        self._failures = FailureNews(self)
         if ascii_only:
             ScrollBar.renderer = AsciiScrollBar
         for ours in theme.THEMES:
@@ -251,6 +253,8 @@ class LaunchApp(App[Leave]):
         self.animation_level = "none" if os.environ.get("SSH_CONNECTION") else "basic"
         self.pulse.store_changed.subscribe(self, lambda _: self.look(), immediate=True)
         self.pulse.frame.subscribe(self, lambda _: self._watch_agent(), immediate=True)
+        self.pulse.store_changed.subscribe(self, lambda _: self._failures.look(), immediate=True)
+        self.pulse.frame.subscribe(self, lambda _: self._failures.tell(), immediate=True)
         self.call_after_refresh(self._begin)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -304,6 +308,10 @@ class LaunchApp(App[Leave]):
 
     def action_app_agent(self) -> None:
         """Show the agent."""
+        self.switch_mode("agent")
+
+    def action_app_agent_log(self) -> None:
+        """Show what the agent said and what happened."""
         self.switch_mode("agent")
 
     def action_app_next_pane(self) -> None:
@@ -366,6 +374,14 @@ class LaunchApp(App[Leave]):
         """Find any action, run, job or queue."""
         _named("palette", "open_palette")(self)
 
+    def action_app_reconcile(self) -> None:
+        """Read everything again, and have the agent look at all that waits."""
+        if not self.read_only and self.glance.agent_runs:
+            self.act(lambda launch: launch.agents.look_again())
+        self.look()
+        if refresh := getattr(self.screen, "refresh_live", None):
+            refresh()
+
     def action_app_theme(self) -> None:
         """Go on to the next of dark, light and the terminal's own colours."""
         names = [*(ours.name for ours in theme.THEMES), "ansi-dark"]
@@ -402,7 +418,7 @@ class LaunchApp(App[Leave]):
         def copied(said: str) -> None:
             for sequence in later:
                 write(sequence)
-            self.notify(said, timeout=3, markup=False)
+            self.tell(said, seconds=3)
 
         self.act(
             lambda launch: clipboard.copy(
@@ -413,7 +429,7 @@ class LaunchApp(App[Leave]):
 
     def tell_nothing_to_copy(self) -> None:
         """Say that there is nothing under the cursor."""
-        self.notify("nothing to copy here", timeout=2, markup=False)
+        self.tell("nothing to copy here", seconds=2)
 
     # What is live.
 

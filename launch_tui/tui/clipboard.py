@@ -73,6 +73,13 @@ def native_tool(environ: Mapping[str, str]) -> list[str] | None:
     return next((tool for tool in candidates if shutil.which(tool[0], path=path)), None)
 
 
+def has_desktop(environ: Mapping[str, str]) -> bool:
+    """Say whether a browser can be opened where the person sits: not over SSH, not on a console."""
+    if environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"):
+        return False
+    return sys.platform == "darwin" or any(map(environ.get, ("WAYLAND_DISPLAY", "DISPLAY")))
+
+
 def osc52(encoded: str, environ: Mapping[str, str]) -> str:
     """Return the sequence that makes the terminal copy, wrapped so that tmux passes it on."""
     sequence = f"\x1b]52;c;{encoded}\x07"

@@ -23,6 +23,16 @@ def show_queue(app: LaunchApp, name: str) -> None:
     _show(app, "queues", name)
 
 
+def show_filtered(app: LaunchApp, text: str) -> None:
+    """Show the runs that a filter means, whatever stood over them."""
+    if app.current_mode != "runs":
+        app.switch_mode("runs")
+    while len(app.screen_stack) > 1:
+        app.pop_screen()
+    screen = app.screen_stack[0]
+    app.call_after_refresh(lambda: screen.filter_by(text))  # type: ignore[attr-defined]
+
+
 def open_run(app: LaunchApp, run_id: str) -> None:
     """Open the screen of a run over the one that is shown."""
     from launch_tui.tui.screens.run import RunScreen

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from launch_tui.domain.metrics import most_telling, rank
+from launch_tui.domain.metrics import rank
 from launch_tui.domain.run import ACTIVE, ENDED, Run, RunState
 from launch_tui.sdk.folding import LIVENESS, Group
 from launch_tui.sdk.standing import reasons
@@ -178,8 +178,12 @@ def _tries(run: Run, retries: int | None) -> str:
 
 
 def _outcome(run: Run) -> str:
-    if run.state is RunState.FINISHED:
-        return most_telling(run.summary)
+    """Return why a run ended so and what can be done; a phase not told is the job itself."""
+    told = _cause(run)
+    return f"{told}. Next: {run.next_step}" if told and run.next_step else told
+
+
+def _cause(run: Run) -> str:
     cause = run.cause or ""
     kind = run.failure or ""
     if kind and kind not in _SAID_OTHERWISE:

@@ -1,7 +1,12 @@
-"""The palette: any action by its name, any run, job or queue by what it is called."""
+"""The palette: any action by its name, any run, job or queue by what it is called.
+
+The newest runs are there at once; others are looked for by name in a thread, as one types, among
+all that there are.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -12,9 +17,13 @@ from textual.fuzzy import Matcher
 from textual.widgets import Input
 
 from launch_tui.domain.text import printable
+from launch_tui.sdk.listing import runs_called
 from launch_tui.tui import keys
-from launch_tui.tui.going import open_run, show_job, show_queue
+from launch_tui.tui.copying import COPYABLE
+from launch_tui.tui.going import open_run, show_filtered, show_job, show_queue
+from launch_tui.tui.rows import title_of
 from launch_tui.tui.screens.base import LaunchModal
+from launch_tui.tui.screens.run_actions import RunActions
 from launch_tui.tui.widgets.side_list import SideList, SideRow
 
 if TYPE_CHECKING:
@@ -22,12 +31,19 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.timer import Timer
 
+    from launch_tui.domain.run import Run
     from launch_tui.tui.app import LaunchApp
+
+    Find = Callable[[str, Callable[[list["Entry"]], None]], None]
 
 MOST_SHOWN = 50
 RECENT_RUNS = 200
-"""Runs that are looked through by name; older ones are found by the filter of the runs."""
+"""Runs that are offered before anything is typed."""
+TYPING_DELAY_S = 0.15
+LEAST_TYPED = 2
+"""Letters from which on all runs are looked through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +59,8 @@ class Palette(LaunchModal[str]):
     """Finds and does. Returns the number of the entry that was chosen.
 
     Args:
-        entries: Everything that can be found, most wanted first.
+        entries: Everything that can be found, most wanted first; what is found later is added.
+        find: Looks for more by what was typed, and hands it on.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,9 +70,11 @@ class Palette(LaunchModal[str]):
         Binding("pageup,ctrl+u", "move(-10)", "page up", show=False, priority=True),
     ]
 
-    def __init__(self, entries: list[Entry]) -> None:
+    def __init__(self, entries: list[Entry], find: Find | None = None) -> None:
         super().__init__()
         self._entries = entries
+        self._find = find
+        self._due: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Compose the parts."""
@@ -76,7 +95,12 @@ class Palette(LaunchModal[str]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Find what is typed."""
         event.stop()
-        self._show(event.value.strip())
+        text = event.value.strip()
+        self._show(text)
+        if self._due is not None:
+            self._due.stop()
+        if self._find is not None and len(text) >= LEAST_TYPED:
+            self._due = self.set_timer(TYPING_DELAY_S, lambda: self._look_for(text))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Choose what the cursor is on."""
@@ -95,19 +119,36 @@ class Palette(LaunchModal[str]):
         self._list.action_move(lines)
         self._list.mark_cursor()
 
+    def _look_for(self, text: str) -> None:
+        """Have more looked for, and show it if the text is still the same by then."""
+
+        def found(entries: list[Entry]) -> None:
+            known = {entry.text for entry in self._entries}
+            fresh = [entry for entry in entries if entry.text not in known]
+            self._entries += fresh
+            if fresh and self.is_attached and self.query_one(Input).value.strip() == text:
+                self._show(text, keep=True)
+
+        if self._find is not None:
+            self._find(text, found)
+
     @property
     def _list(self) -> FoundList:
         return self.query_one("#found", FoundList)
 
-    def _show(self, text: str) -> None:
+    def _show(self, text: str, *, keep: bool = False) -> None:
         at = best(text, [entry.text for entry in self._entries])[:MOST_SHOWN]
         rows = [
             SideRow(str(n), printable(self._entries[n].text), printable(self._entries[n].remark))
             for n in at
         ]
-        self._list.cursor = 0
-        self._list.show_rows(rows, rows[0].key if rows else "")
-        self._list.action_first()
+        if keep:
+            # What comes later is not to move the cursor off what it was put on.
+            self._list.show_rows(rows)
+        else:
+            self._list.cursor = 0
+            self._list.show_rows(rows, rows[0].key if rows else "")
+            self._list.action_first()
         self._list.mark_cursor()
 
 
@@ -121,8 +162,18 @@ class FoundList(SideList):
 
 def open_palette(app: LaunchApp) -> None:
     """Open the palette over what is shown."""
-    entries = [*action_entries(app), *go_entries(app)]
-    app.ask(Palette(entries), lambda number: app.call_later(entries[int(number)].do))
+    entries = [
+        *action_entries(app), *copy_entries(app), *go_entries(app), *filter_entries(app)
+    ]  # fmt: skip
+
+    def find(text: str, found: Callable[[list[Entry]], None]) -> None:
+        app.act(
+            lambda launch: runs_called(launch, _name_in(text), most=MOST_SHOWN),
+            lambda runs: found([_run_entry(app, run) for run in runs]),
+            group="palette",
+        )
+
+    app.ask(Palette(entries, find), lambda number: app.call_later(entries[int(number)].do))
 
 
 def action_entries(app: LaunchApp) -> Iterable[Entry]:
@@ -141,8 +192,49 @@ def go_entries(app: LaunchApp) -> Iterable[Entry]:
     for job in launch.jobs.list():
         yield Entry(f"go: job {job.name}", job.version, partial(show_job, app, job.name))
     for run in launch.runs.list(limit=RECENT_RUNS):
-        name = run.job if run.name in ("", run.job) else f"{run.job} {run.name}"
-        yield Entry(f"go: run {run.id} {name}", str(run.state), partial(open_run, app, run.id))
+        yield _run_entry(app, run)
+
+
+def copy_entries(app: LaunchApp) -> Iterable[Entry]:
+    """Yield what can be copied of the run that the screen below is about."""
+    screen = app.screen
+    if isinstance(screen, RunActions):
+        for one in COPYABLE:
+            yield Entry(f"run: copy {one.label}", "", partial(screen.copy_of_run, one.id))
+
+
+def filter_entries(app: LaunchApp) -> Iterable[Entry]:
+    """Yield the filters with a name, and one for each queue and job."""
+    for name, text in app.launch.filters.list().items():
+        yield Entry(f"filter: {name}", text, partial(show_filtered, app, text))
+        if not app.read_only:
+            yield Entry(f"filter: forget {name}", "", partial(_forget, app, name))
+    for queue in app.glance.queues:
+        text = f"queue={_word(queue.name)}"
+        yield Entry(f"filter: queue {queue.name}", "", partial(show_filtered, app, text))
+    for job in app.launch.jobs.list():
+        text = f"job={_word(job.name)}"
+        yield Entry(f"filter: job {job.name}", "", partial(show_filtered, app, text))
+
+
+def _word(name: str) -> str:
+    """Return a name as a filter takes it: in quotes unless it is one plain word."""
+    return name if re.fullmatch(r"[\w./]+(?:-[\w./]+)*", name) else f'"{name}"'
+
+
+def _forget(app: LaunchApp, name: str) -> None:
+    app.act(lambda launch: launch.filters.delete(name), lambda _: app.tell(f"forgot filter {name}"))
+
+
+def _run_entry(app: LaunchApp, run: Run) -> Entry:
+    return Entry(
+        f"go: run {run.id} {title_of(run)}", str(run.state), partial(open_run, app, run.id)
+    )
+
+
+def _name_in(text: str) -> str:
+    """Return what is looked for in a line such as ``go: run resnet``."""
+    return text.removeprefix("go:").strip().removeprefix("run ").strip()
 
 
 def best(text: str, candidates: list[str]) -> list[int]:

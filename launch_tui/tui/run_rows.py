@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING
 
+from launch_tui.domain.metrics import shown, telling_text
 from launch_tui.domain.run import ENDED, Run
+from launch_tui.domain.sorting import Sort
 from launch_tui.sdk.folding import Group
 from launch_tui.tui.glance import FAILED, seconds
 from launch_tui.tui.rows import age, duration_of, title_of
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from textual.theme import Theme
 
+    from launch_tui.sdk.progress import Progress
     from launch_tui.tui.rows import RunPages
 
 PAGES_KEPT = 8
@@ -30,8 +34,9 @@ _RESOURCES = {
     "kubernetes": "k8s",
 }
 _NARROW_NOTE = 14
-_WIDE_NOTE = 24
-_WIDE = 90
+_WIDE_NOTE = 19
+_METRIC = 15
+_WIDE, _WIDEST = 90, 110
 
 
 def columns_for(width: int, *, priorities: bool = False) -> tuple[Column, ...]:
@@ -42,6 +47,9 @@ def columns_for(width: int, *, priorities: bool = False) -> tuple[Column, ...]:
         priorities: Whether there is a queue with priorities.
     """
     note = _WIDE_NOTE if width >= _WIDE else _NARROW_NOTE
+    if width >= _WIDEST:
+        # Why something failed is worth more than the columns whose text can stand before it.
+        note = max(note, width // 4)
     shown = [column for column in COLUMNS if priorities or column.key != "priority"]
     return (*shown[:-1], replace(shown[-1], width=note))
 
@@ -52,12 +60,23 @@ COLUMNS = (
     Column(key="job", label="JOB", width=14, rank=1),
     Column(key="state", label="STATE", width=9),
     Column(key="priority", label="PRIO", width=4, rank=3),
-    Column(key="queue", label="QUEUE", width=9, rank=4),
-    Column(key="on", label="ON", width=7, rank=5),
-    Column(key="age", label="AGE", width=4, rank=2, right=True),
-    Column(key="time", label="TIME", width=7, rank=3, right=True),
+    Column(key="queue", label="QUEUE", width=9, rank=6),
+    Column(key="on", label="ON", width=7, rank=9),
+    Column(key="metric", label="METRIC", width=_METRIC, rank=4),
+    Column(key="done", label="DONE", width=7, rank=7, right=True),
+    Column(key="left", label="LEFT", width=5, rank=8, right=True),
+    Column(key="age", label="AGE", width=4, rank=5, right=True),
+    Column(key="time", label="TIME", width=7, rank=2, right=True),
     Column(key="note", label="NOTE", width=_NARROW_NOTE, flexible=True),
 )
+SORTS = {
+    "state": Sort.STATE,
+    "age": Sort.AGE,
+    "queue": Sort.QUEUE,
+    "job": Sort.NAME,
+    "metric": Sort.METRIC,
+}
+"""What a click on a column's label sorts by."""
 _PRIORITIES = {"critical": "crit", "high": "high", "medium": "", "low": "low"}
 
 
@@ -81,6 +100,7 @@ class RunRows:
         pages: Which runs.
         notes: What is known of them.
         drawing: How they are drawn now.
+        progress: How far a run is, as far as that is known.
     """
 
     def __init__(
@@ -88,6 +108,7 @@ class RunRows:
         pages: RunPages,
         notes: Callable[[Run | Group], str],
         drawing: Callable[[], Drawing],
+        progress: Callable[[Run], Progress],
     ) -> None:
         self.pages = pages
         self.seen: dict[str, Run] = {}
@@ -96,6 +117,7 @@ class RunRows:
         """The groups of these pages."""
         self._notes = notes
         self._drawing = drawing
+        self._progress = progress
         self._count: int | None = None
         self._read: dict[tuple[int, int], Sequence[Run | Group]] = {}
 
@@ -134,18 +156,37 @@ class RunRows:
         self.seen[item.id] = item
         member = bool(item.group) and self.pages.is_member(item)
         values = _values(item, differing.get(item.group, ())) if member else ""
-        return Row(key=item.id, cells=cells(item, note, drawing, of_group=values))
+        return run_row(item, note, self._progress(item), drawing, of_group=values)
 
 
-def cells(run: Run, note: str, drawing: Drawing, *, of_group: str = "") -> tuple[Cell, ...]:
-    """Return a run as the cells of ``columns_for``; the table makes them safe to show.
+def run_row(
+    run: Run, note: str, progress: Progress, drawing: Drawing, *, of_group: str = ""
+) -> Row:
+    """Return a run as a row of ``columns_for``; the table makes it safe to show.
 
     Args:
         run: The run.
         note: The one thing worth knowing of it.
+        progress: How far it is.
         drawing: How it is drawn.
         of_group: What tells it from the others where it stands below the row of its group.
     """
+    metric = "" if progress.value is None else f"{progress.key} {shown(progress.value)}"
+    done = "" if progress.done is None else progress.done.shown
+    left = "" if progress.ends_at is None else left_text(progress.ends_at - drawing.now)
+    told = {"metric": metric_text(progress, ascii_only=drawing.ascii_only), "done": done,
+            "left": left}  # fmt: skip
+    spare = (("metric", metric), ("done", done), ("left", f"~{left}" if left else ""))
+    return Row(
+        key=run.id,
+        cells=_cells(run, without_metric(note, progress.key), told, drawing, of_group),
+        spare=spare if metric or done else (),
+    )
+
+
+def _cells(
+    run: Run, note: str, told: Mapping[str, str], drawing: Drawing, of_group: str
+) -> tuple[Cell, ...]:
     theme, now = drawing.theme, drawing.now
     look = state_style(run.state, theme)
     weak = _weak(theme)
@@ -159,6 +200,9 @@ def cells(run: Run, note: str, drawing: Drawing, *, of_group: str = "") -> tuple
         *_priority(run, drawing, dim),
         Cell(run.queue, dim),
         Cell(_RESOURCES.get(run.resource, run.resource), weak),
+        Cell(told["metric"], dim),
+        Cell(told["done"], dim),
+        Cell(told["left"], dim),
         Cell(age(now - seconds(run.created_at)), weak),
         Cell(duration_of(run, now), dim),
         Cell(note, look if run.state in FAILED else dim),
@@ -180,10 +224,68 @@ def group_cells(group: Group, note: str, drawing: Drawing, *, unfolded: bool) ->
         *_priority(head, drawing, dim),
         Cell(head.queue, dim),
         Cell(_RESOURCES.get(head.resource, head.resource), weak),
+        Cell(""),
+        Cell(""),
+        Cell(""),
         Cell(age(drawing.now - seconds(head.created_at)), weak),
         Cell("", dim),
         Cell(note, look if over and group.state in FAILED else dim),
     )
+
+
+def metric_text(progress: Progress, *, ascii_only: bool = False) -> str:
+    """Return a metric's name and value, and its curve in the cells that are left of the column."""
+    if progress.value is None:
+        return ""
+    key, value = progress.key, shown(progress.value)
+    room = _METRIC - len(value) - 1
+    if len(key) > room:
+        # The end of a name says more than its beginning: train/loss, val/loss.
+        last = key.rpartition("/")[2].rpartition(".")[2]
+        key = last if len(last) <= room else last[: max(room - 1, 0)]
+    text = f"{key} {value}".strip()
+    room = _METRIC - len(text) - 1
+    curve = sparkline(progress.curve[-room:] if room > 0 else (), ascii_only=ascii_only)
+    return f"{text} {curve}" if len(curve) >= _LEAST_CURVE else text
+
+
+_LEAST_CURVE = 3
+_BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-~=+*#"
+
+
+def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:
+    """Return values as one row of bars of different heights; a gap is blank."""
+    finite = [value for value in values if isfinite(value)]
+    if not finite:
+        return ""
+    bars = _ASCII_BARS if ascii_only else _BARS
+    low, high = min(finite), max(finite)
+    # Halves, for the difference of two large numbers may be none.
+    span = high / 2 - low / 2
+    return "".join(
+        " " if not isfinite(value)
+        else bars[0 if not span else round((value / 2 - low / 2) / span * (len(bars) - 1))]
+        for value in values
+    )  # fmt: skip
+
+
+def left_text(seconds: float) -> str:
+    """Return a time that is left in at most five characters."""
+    minutes = int(seconds // 60)
+    if minutes < 1:
+        return "<1m"
+    if minutes < 60:
+        return f"{minutes}m"
+    hours = minutes // 60
+    if hours < 10:
+        return f"{hours}h{minutes % 60:02d}m"
+    return f"{hours}h" if hours < 100 else f"{hours // 24}d"
+
+
+def without_metric(note: str, key: str) -> str:
+    """Return a note without the last value of a metric, which stands in a column of its own."""
+    parts = [part for part in note.split("  ") if not telling_text(part, key)]
+    return "  ".join(parts)
 
 
 def _priority(run: Run, drawing: Drawing, style: str) -> tuple[Cell, ...]:

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launch_tui.domain.filter import MAX_DEPTH, Filter
+from launch_tui.domain.expression import (
+    MAX_DEPTH,
+    AllOf,
+    AnyOf,
+    Comparison,
+    Not,
+    Place,
+    Word,
+    conjuncts,
+    parse,
+)
+from launch_tui.domain.filter import Filter
 from launch_tui.domain.run import Run, RunState
 from launch_tui.errors import UsageError
 
@@ -34,6 +45,7 @@ RUN = Run(
     started_at="2027-01-15T06:30:00.000000Z",
     ended_at="2027-01-15T07:00:00.000000Z",
     directory="/tmp/x",
+    author="ada",
 )
 
 
@@ -91,6 +103,19 @@ def matches(text: str, run: Run = RUN) -> bool:
         "image!=x",
         "job=train AND version=v3",
         "loss or resnet",
+        "lr>=1e-3",
+        "lr>=1e-3 state:failed -tag:debug loss<0.3",
+        "model.depth=18",
+        "a.b=1",
+        "acc.val>0.8",
+        "opt:AD",
+        '"opt"=adam',
+        "q:gp j=train s:failed",
+        "state:bad",
+        "state=ended",
+        "state!=active",
+        "nothing!=1",
+        "author=ada",
     ],
 )
 def test_matches(text):
@@ -118,6 +143,14 @@ def test_matches(text):
         "zebra",
         "config.amp=1",
         "config.amp>0",
+        "lr>1e-3",
+        "summary.lr>0",
+        "config.loss<1",
+        "nothing<1",
+        "state:active",
+        "state:waiting",
+        "-state:bad",
+        "author=bob",
     ],
 )
 def test_does_not_match(text):
@@ -127,7 +160,8 @@ def test_does_not_match(text):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("stat=failed", "no field 'stat'"),
+        ("stat=failed", "no field 'stat', did you mean 'state'?"),
+        ("queues:gpu", "config.queues or summary.queues"),
         ("config=1", "no field 'config'"),
         ("config.=1", "no field 'config.'"),
         ("state=", "the end"),
@@ -146,6 +180,22 @@ def test_says_what_is_wrong(text, says):
         Filter(text)
     assert says in str(caught.value)
     assert str(caught.value).startswith("--filter: ")
+
+
+def test_a_bare_key_is_the_configurations_before_it_is_a_metric():
+    both = replace(RUN, config={"x": 1, "y": None}, summary={"x": 2, "y": 3})
+    assert matches("x=1 s.x=2 y=3", both)
+    assert not matches("x=2", both)
+
+
+def test_a_tree_says_what_a_text_means():
+    meant = parse("lr>1 -state:failed")
+    assert conjuncts(meant) == (
+        Comparison(Place.EITHER, "lr", ">", "1"),
+        Not(Comparison(Place.FIELD, "state", ":", "failed")),
+    )
+    assert parse("  ") == AllOf()
+    assert conjuncts(parse("a or b")) == (AnyOf((Word("a"), Word("b"))),)
 
 
 def test_a_waiting_run_has_no_duration_and_a_running_one_has_one_by_now():

@@ -2,7 +2,19 @@ from __future__ import annotations
 
 import math
 
-from launch_tui.domain.metrics import most_telling
+import pytest
+
+from launch_tui.domain.metrics import (
+    Telling,
+    badness,
+    declared,
+    declaring,
+    find_telling,
+    metric_of,
+    most_telling,
+    telling_text,
+)
+from launch_tui.errors import UsageError
 
 
 def test_a_loss_is_worth_knowing_before_anything_else():
@@ -27,3 +39,54 @@ def test_wandbs_own_keys_and_texts_are_not_most_telling():
 def test_nested_numbers_are_joined_by_dots():
     assert most_telling({"best_accuracy": 0.9, "val": {"loss": 0.5}}) == "val.loss 0.5"
     assert most_telling({"ready": True}) == ""
+
+
+def test_what_only_counts_is_told_last():
+    assert most_telling({"epoch": 3, "reward": 7.0}) == "reward 7"
+    assert most_telling({"epoch": 3}) == "epoch 3"
+
+
+def test_a_declared_metric_is_told_before_any_other_where_the_run_has_it():
+    f1 = Telling(key="f1", goal="max")
+    assert most_telling({"loss": 0.5, "f1": 0.75}, f1) == "f1 0.75"
+    assert most_telling({"loss": 0.5}, f1) == "loss 0.5"
+    assert find_telling({"text": "x"}, f1) is None
+
+
+def test_outputs_declare_a_metric_and_keep_the_rest():
+    outputs = {"type": "object", "properties": {"f1": {"type": "number"}}}
+    said = declaring(outputs, Telling(key="f1", goal="max"))
+    assert said == {**outputs, "metric": {"name": "f1", "goal": "max"}}
+    assert declared(said) == Telling(key="f1", goal="max")
+    assert declaring(said, None) == outputs
+    assert declared(outputs) is None
+    assert declared({"metric": "f1"}) is None
+    with pytest.raises(UsageError, match="min, max"):
+        declaring(outputs, Telling(key="f1", goal="upwards"))
+
+
+@pytest.mark.parametrize(
+    ("telling", "better", "worse"),
+    [
+        (Telling(key="val/loss"), 0.1, 0.2),
+        (Telling(key="acc"), 0.9, 0.8),
+        (Telling(key="acc", goal="min"), 0.8, 0.9),
+        (Telling(key="f1", goal="max"), 0.9, 0.8),
+    ],
+)
+def test_the_better_of_two_sorts_first(telling, better, worse):
+    assert badness(telling, better) < badness(telling, worse)
+
+
+def test_what_is_no_number_sorts_nowhere():
+    assert metric_of({"loss": math.nan}) == ("loss", None)
+    assert metric_of({"text": "x"}) == ("", None)
+    assert metric_of({"acc": 0.5, "n": 10**400}) == ("acc", -0.5)
+
+
+def test_a_metrics_text_is_known_whatever_its_value():
+    assert telling_text("train/loss 0.31", "train/loss")
+    assert telling_text("loss nan", "loss")
+    assert not telling_text("loss of power", "loss of")
+    assert not telling_text("loss 0.31", "acc")
+    assert not telling_text("0.31", "")

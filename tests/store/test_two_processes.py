@@ -19,7 +19,8 @@ def test_eight_processes_open_a_fresh_store_at_once(home, together):
     with Database(home, read_only=True) as db:
         assert db.one("PRAGMA journal_mode")[0] == "wal"
         assert db.one("PRAGMA integrity_check")[0] == "ok"
-        assert db.one("SELECT count(*) FROM _sqlite_migrations")[0] == SCHEMA_VERSION
+        done = [row["name"] for row in db.all("SELECT name FROM _sqlite_migrations")]
+        assert len(set(done)) == len(done) >= SCHEMA_VERSION
 
 
 def test_the_default_queue_is_made_once(home, together):

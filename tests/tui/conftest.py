@@ -61,7 +61,9 @@ async def settle(pilot, ticks=3):
     for _ in range(ticks):
         await pilot.pause()
         app.pulse.tick()
-    await app.workers.wait_for_complete([w for w in app.workers if w.group in ("act", "filter")])
+    await app.workers.wait_for_complete(
+        [w for w in app.workers if w.group in ("act", "filter", "progress")]
+    )
     app.pulse.tick()
     await pilot.pause()
 

@@ -40,7 +40,8 @@ def ended(busy_world):
     ],
 )
 def test_a_run_that_has_ended_says_kind_and_cause_itself(busy_world, ended, changes, note):
-    assert made(busy_world).of(replace(ended, **changes)) == note
+    told = made(busy_world).of(replace(ended, **changes))
+    assert told == f"{note}. Next: {ended.next_step}"
 
 
 def test_all_rows_in_view_are_asked_for_at_once_and_once(busy_world, live, monkeypatch):

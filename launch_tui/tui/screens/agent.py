@@ -17,6 +17,7 @@ from launch_tui.sdk.standing import blocked
 from launch_tui.tui import keys
 from launch_tui.tui.glance import seconds
 from launch_tui.tui.going import open_run
+from launch_tui.tui.reporting import copy_report
 from launch_tui.tui.rows import age
 from launch_tui.tui.screens.confirm import Choice, Confirm
 from launch_tui.tui.screens.listing import ListScreen
@@ -141,6 +142,9 @@ class AgentScreen(ListScreen):
         if not app.glance.agent_runs:
             app.tell("no agent runs here", severity="warning")
             return
+        if app.glance.agent is not None and app.glance.agent.state == "draining":
+            app.act(lambda launch: launch.agents.resume())
+            return
         modal = Confirm(
             "Agent",
             "Runs that wait stay queued.",
@@ -158,6 +162,14 @@ class AgentScreen(ListScreen):
                 lambda launch: launch.agents.drain() if answer == "drain" else launch.agents.stop()
             ),
         )
+
+    def action_agent_report(self) -> None:
+        """Copy the failure report of the run that the event under the cursor is about."""
+        event = self._events.get(self._table.cursor_key or "")
+        if event is None or event.run_id is None:
+            ui(self).tell("this is no event of a run", severity="warning")
+        else:
+            copy_report(ui(self), event.run_id)
 
     @property
     def _table(self) -> WindowTable:

@@ -7,41 +7,38 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Horizontal, Vertical
 
+from launch_tui.domain.run import Run
 from launch_tui.domain.text import printable
-from launch_tui.errors import LaunchError, UsageError
+from launch_tui.errors import LaunchError
 from launch_tui.sdk.devices import DevicesFile
-from launch_tui.tui import keys, rows
-from launch_tui.tui.glance import FAILED
+from launch_tui.sdk.listing import ids_at
+from launch_tui.tui import keys
 from launch_tui.tui.notes import Notes
-from launch_tui.tui.rows import LIVE, RunPages, Wanted
+from launch_tui.tui.progress import Progresses
+from launch_tui.tui.rows import RunPages
 from launch_tui.tui.run_rows import COLUMNS, Drawing, RunRows, columns_for
-from launch_tui.tui.screens.run_actions import RunActions
+from launch_tui.tui.screens.run_filter import RunFilter
 from launch_tui.tui.ui import entitle, ui
+from launch_tui.tui.wanted import Wanted
 from launch_tui.tui.widgets.first_run import FirstRun
 from launch_tui.tui.widgets.job_list import JobList
 from launch_tui.tui.widgets.preview import Preview
 from launch_tui.tui.widgets.queue_list import QueueList
 from launch_tui.tui.widgets.side_list import SideList
-from launch_tui.tui.widgets.status_bar import StatusBar
-from launch_tui.tui.widgets.window_table import WindowTable
+from launch_tui.tui.widgets.window_table import PAGE, WindowTable
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.timer import Timer
-    from textual.widgets import Input
 
-    from launch_tui.domain.run import Run, RunState
     from launch_tui.sdk.folding import Group
     from launch_tui.store.enqueuing import Enqueued
 
 PREVIEW_DELAY_S = 0.15
 """The preview follows the cursor this late, so that holding ``j`` does not thrash."""
-TYPING_DELAY_S = 0.2
-FIND_AGAIN_S = 2.0
-"""A filter that reads every run looks again at most this often."""
-
-FILTER_HINT = "words  state:failed  q:gpu  config.lr>1e-3"
+MOST_MARKED = 2_000
+"""Runs that can be marked at once."""
 NOTHING_YET = """\
 Nothing here yet. Three things make a run:
 
@@ -51,7 +48,7 @@ Nothing here yet. Three things make a run:
 """
 
 
-class HomeScreen(RunActions):
+class HomeScreen(RunFilter):
     """The runs, and what they come from."""
 
     MODE = "runs"
@@ -61,13 +58,10 @@ class HomeScreen(RunActions):
     def __init__(self) -> None:
         super().__init__()
         self._preview_due: Timer | None = None
-        self._typing_due: Timer | None = None
         self._previewed: tuple[Run | None, str] | None = None
         self._noted: object = None
         self._agent_runs = False
         self._gpus: dict[str, int] = {}
-        self._found_at = 0.0
-        self._field: Input | None = None
 
     def body(self) -> ComposeResult:
         """Compose what stands between the bars."""
@@ -80,7 +74,8 @@ class HomeScreen(RunActions):
             gpus=lambda: self._gpus,
             ascii_only=app.ascii_only,
         )
-        self._rows = RunRows(self._pages, self._notes.of, self._drawing)
+        self._progress = Progresses(app)
+        self._rows = RunRows(self._pages, self._notes.of, self._drawing, self._progress.of)
         with Horizontal(id="home"):
             with Vertical(id="side"):
                 yield QueueList(id="queues", empty="none yet: N")
@@ -106,11 +101,6 @@ class HomeScreen(RunActions):
 
     # What is shown
 
-    @property
-    def filter_in_force(self) -> str:
-        """What is restricted, for the status bar."""
-        return self._pages.wanted.in_force
-
     def refresh_live(self) -> None:
         """Ask the store again."""
         app = ui(self)
@@ -118,7 +108,8 @@ class HomeScreen(RunActions):
         self._rows.outdate()
         self._show_sides()
         self._fit_columns()
-        self._find_again()
+        if self._finding is not None:
+            self._finding.outdate()
         self._table.reload()
         self._look_at_notes()
         self._table.empty = self._why_empty()
@@ -151,10 +142,6 @@ class HomeScreen(RunActions):
         self.refresh_live()
         self.go_to(made[0].id)
 
-    def show_failures(self) -> None:
-        """Show only failures."""
-        self._want(Wanted(states=FAILED, live_first=self._pages.wanted.live_first))
-
     def go_to(self, run_id: str) -> None:
         """Put the cursor on a run or its folded group, dropping the filter if it hides it."""
         if not self._select(run_id):
@@ -171,10 +158,6 @@ class HomeScreen(RunActions):
         except LaunchError:
             return False
         return bool(group) and self._table.select(group)
-
-    @property
-    def _table(self) -> WindowTable:
-        return self.query_one("#runs", WindowTable)
 
     def _drawing(self) -> Drawing:
         app = ui(self)
@@ -200,8 +183,7 @@ class HomeScreen(RunActions):
             parts.append(f"{self._table.row_count:,}")
         if self._table.marks:
             parts.append(f"{len(self._table.marks):,} marked")
-        if not self._pages.wanted.live_first:
-            parts.append("newest first")
+        parts += filter(None, (self._pages.wanted.order, self.progress_of_filter))
         entitle(self._table, "  ".join(parts), self.filter_in_force)
 
     def _why_empty(self) -> str:
@@ -209,8 +191,8 @@ class HomeScreen(RunActions):
         if not total:
             return NOTHING_YET
         wanted = self._pages.wanted
-        if wanted.rest and self._pages.found is None:
-            return "looking …"
+        if self.progress_of_filter:
+            return self.progress_of_filter
         return f"Filter {printable(wanted.in_force)} hides {total:,} runs  esc"
 
     def _look(self) -> None:
@@ -226,7 +208,16 @@ class HomeScreen(RunActions):
         if ui(self).glance.agent_runs != self._agent_runs:
             self._agent_runs = ui(self).glance.agent_runs
             self._notes.outdate()
+        self._look_at_found()
         self._look_at_notes()
+        self._look_at_progress()
+
+    def _look_at_found(self) -> None:
+        """Show what the filter has found by now, and how far it is."""
+        if self.take_found():
+            self._table.empty = self._why_empty()
+        if self._finding is not None:
+            self._show_title()
 
     def _look_at_notes(self) -> None:
         """Ask for the notes of the rows in view."""
@@ -242,6 +233,13 @@ class HomeScreen(RunActions):
             table.reload()
             self._show_preview()
         self._noted = view if self._notes.complete else None
+
+    def _look_at_progress(self) -> None:
+        """Show how far the runs in view are, as far as that has been read."""
+        seen, table = self._rows.seen, self._table
+        in_view = [seen[key] for key in table.keys_in_view if key in seen]
+        if self._progress.look(in_view):
+            table.reload()
 
     # The preview
 
@@ -295,10 +293,10 @@ class HomeScreen(RunActions):
         wanted = self._pages.wanted
         if event.side_list.id == "queues":
             queue = "" if event.key == wanted.queue else event.key
-            self._want(replace(wanted, queue=queue, text="", rest=""))
+            self._want(replace(wanted, queue=queue, text="", rest=False))
         else:
             job = "" if event.key == wanted.job else event.key
-            self._want(replace(wanted, job=job, text="", rest=""))
+            self._want(replace(wanted, job=job, text="", rest=False))
         self._table.focus()
 
     def on_window_table_row_opened(self, event: WindowTable.RowOpened) -> None:
@@ -316,53 +314,32 @@ class HomeScreen(RunActions):
         event.stop()
         self._show_title()
 
-    async def action_list_filter(self) -> None:
-        """Type a filter."""
-        if self._field is None:
-            self._field = await self._mount_field()
-        field = self._field
-        field.add_class("-open")
-        field.value = self._pages.wanted.text
-        field.focus()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter while it is being typed, a little later."""
-        event.stop()
-        if self._typing_due is not None:
-            self._typing_due.stop()
-        self._typing_due = self.set_timer(TYPING_DELAY_S, self._filter_as_typed)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go back to the runs."""
-        event.stop()
-        self._filter_as_typed()
-        self._close_filter()
-
-    def action_runs_all(self) -> None:
-        """Show only runs that wait or run, or all."""
-        self._toggle_states(LIVE)
-
-    def action_runs_failures(self) -> None:
-        """Show only failures, or all."""
-        self._toggle_states(FAILED)
-
-    def action_runs_sort(self) -> None:
-        """Show the newest first, or what is live first."""
-        wanted = self._pages.wanted
-        self._want(replace(wanted, live_first=not wanted.live_first))
-
     def action_runs_mark(self) -> None:
         """Mark the run under the cursor."""
         self._table.action_mark()
 
     def action_runs_mark_all(self) -> None:
-        """Mark all runs in view, or none."""
-        shown = [] if self._table.marks else [*self._rows.groups, *self._unfolded_runs()]
-        self._table.mark(shown)
+        """Mark all runs that are shown, or none."""
+        shown = self._table.row_count
+        if self._table.marks:
+            self._table.mark(())
+        elif shown > MOST_MARKED:
+            self._warn(f"{shown:,} runs are shown: filter them to {MOST_MARKED:,} at most")
+        elif self._pages.found is not None:
+            self._table.mark(ids_at(ui(self).launch, self._pages.found))
+        else:
+            self._table.mark(self._shown_keys())
 
-    def _unfolded_runs(self) -> list[str]:
-        """Return the runs that are seen and not meant by their group's row already."""
-        return [run.id for run in self._rows.seen.values() if run.group not in self._rows.groups]
+    def _shown_keys(self) -> list[str]:
+        """Return the groups and runs that are shown, but for runs that a group's row means."""
+        shown: dict[str, Run | Group] = {}
+        for first in range(0, self._table.row_count, PAGE):
+            shown |= {item.id: item for item in self._pages.page(first, PAGE)}
+        return [
+            key
+            for key, item in shown.items()
+            if not isinstance(item, Run) or item.group not in shown
+        ]
 
     def action_runs_unfold(self) -> None:
         """Show the runs of the group under the cursor."""
@@ -395,80 +372,6 @@ class HomeScreen(RunActions):
     def action_list_open(self) -> None:
         """Open the run under the cursor."""
         self._table.action_open()
-
-    def go_back(self) -> bool:
-        """Close the filter's line, then unmark, then clear the filter."""
-        if self._field is not None and self._field.has_class("-open"):
-            self._close_filter()
-        elif self._table.marks:
-            self._table.mark(())
-        elif self._pages.wanted.in_force:
-            self._want(Wanted(live_first=self._pages.wanted.live_first))
-        else:
-            return False
-        self._table.focus()
-        return True
-
-    def _toggle_states(self, states: tuple[RunState, ...]) -> None:
-        wanted = self._pages.wanted
-        chosen = () if wanted.states == states else states
-        self._want(replace(wanted, states=chosen, text="", rest=""))
-
-    def _filter_as_typed(self) -> None:
-        app = ui(self)
-        text = self._field.value if self._field is not None else ""
-        if text.strip() == self._pages.wanted.text:
-            return
-        queues = [queue.name for queue in app.glance.queues]
-        jobs = [job.name for job in app.launch.jobs.list()]
-        try:
-            wanted = rows.understand(self._pages.wanted, text, queues, jobs)
-        except UsageError as error:
-            entitle(self._table, "Runs", error.problem)
-            return
-        self._want(wanted)
-
-    def _close_filter(self) -> None:
-        if self._field is not None:
-            self._field.remove_class("-open")
-        self._table.focus()
-
-    async def _mount_field(self) -> Input:
-        # Not before it is asked for: input fields cost the first paint 30 ms.
-        from textual.widgets import Input
-
-        field = Input(id="filter", compact=True, placeholder=FILTER_HINT)
-        field.cursor_blink = False
-        await self.query_one("#main").mount(field, after=self._table)
-        return field
-
-    def _want(self, wanted: Wanted) -> None:
-        """Show other runs."""
-        self._pages.wanted = wanted
-        self._pages.found = None
-        self._found_at = 0.0
-        self._table.action_go(0)
-        self.refresh_live()
-        self.query_one("#status", StatusBar).renew()
-
-    def _find_again(self) -> None:
-        """Have a thread look for what SQL cannot find, at most every two seconds."""
-        app = ui(self)
-        wanted = self._pages.wanted
-        now = app.clock()
-        if not wanted.rest or now - self._found_at < FIND_AGAIN_S:
-            return
-        self._found_at = now
-
-        def found(ids: list[str]) -> None:
-            if self._pages.wanted == wanted:
-                self._pages.found = ids
-                self._rows.outdate()
-                self._table.reload()
-                self._table.empty = self._why_empty()
-                self._show_title()
-
-        app.act(lambda launch: rows.find(launch, wanted, now), found, group="filter")
 
 
 def _is_group(key: str) -> bool:

@@ -11,12 +11,13 @@ from launch_tui.tui import keys
 from launch_tui.tui.editing import edit_text
 from launch_tui.tui.glance import seconds
 from launch_tui.tui.going import open_run, show_queue
-from launch_tui.tui.rows import LIVE, age
+from launch_tui.tui.rows import age
 from launch_tui.tui.screens.confirm import Choice, Confirm
 from launch_tui.tui.screens.listing import ListScreen
 from launch_tui.tui.standstill import blocks
 from launch_tui.tui.theme import glyph, state_style
 from launch_tui.tui.ui import ui
+from launch_tui.tui.wanted import LIVE
 from launch_tui.tui.widgets.columns import Column
 from launch_tui.tui.widgets.facts import Facts, fact, facts, heading, weak
 from launch_tui.tui.widgets.list_rows import ListRows

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
-from launch_tui.domain.run import ENDED, WAITING, RunState
+from launch_tui.domain.run import ENDED, RunState
 from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError, NotFound
 from launch_tui.sdk.devices import DevicesFile
 from launch_tui.tui import keys
+from launch_tui.tui.ending import ending
 from launch_tui.tui.glance import FAILED
 from launch_tui.tui.notes import gpu_names
 from launch_tui.tui.rows import duration_of, title_of
@@ -239,18 +239,12 @@ class RunScreen(RunActions):
     def _show_failure(self) -> None:
         run = self._run
         box = self.query_one("#run-failure", Static)
-        told = run is not None and bool(run.cause) and run.state not in WAITING
+        told = run is not None and bool(ending(run))
         box.set_class(told, "-told")
         if run is None or not told:
             return
         box.set_class(run.state in FAILED, "-failed")
-        kind = run.failure if run.failure not in (None, "error", run.phase) else ""
-        where = f"in {run.phase}" if run.phase else ""
-        phase = "".join(f"{part}: " for part in (where, kind) if part)
-        lines = [Content.assemble((phase, "$foreground 60%"), (printable(run.cause or ""), "bold"))]
-        if run.next_step:
-            lines.append(Content.assemble(("next: ", "$foreground 60%"), printable(run.next_step)))
-        box.update(Content("\n").join(lines))
+        box.update(ending(run, lines=2))
 
     def _show_tabs(self) -> None:
         parts: list[Part] = [(" ", "")]

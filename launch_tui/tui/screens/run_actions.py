@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.run import ACTIVE, ENDED, WAITING, Priority, RunState
 from launch_tui.errors import LaunchError
 from launch_tui.tui.chosen import Chosen, for_each
+from launch_tui.tui.reporting import copy_report, save_report
 from launch_tui.tui.screens.base import LaunchScreen
 from launch_tui.tui.ui import ui
 
@@ -58,6 +59,16 @@ class RunActions(LaunchScreen):
             modal,
             lambda answer: self._each(chosen, _stopping(now=answer == "now"), first=WAITING),
         )
+
+    def action_run_kill(self) -> None:
+        """End what runs at once; ask first."""
+        from launch_tui.tui.screens.confirm import Choice, Confirm
+
+        chosen = self._chosen(ACTIVE, "is not at work")
+        if chosen:
+            kill = Choice("kill", "Kill now", key="k", help="at once", dangerous=True)
+            modal = Confirm(f"Kill {chosen.named}", chosen.standing, (kill,), default="")
+            ui(self).ask(modal, lambda _: self._each(chosen, _stopping(now=True)))
 
     def action_run_hold(self) -> None:
         """Hold queued runs; when all are held already, release them."""
@@ -132,35 +143,79 @@ class RunActions(LaunchScreen):
 
     def copy_menu(self) -> None:
         """Ask what of the run is to be copied, and copy it."""
+        from launch_tui.tui.copying import COPYABLE
         from launch_tui.tui.screens.menu import Entry, Menu
 
         app = ui(self)
         chosen = self.chosen_runs()
         if groups := self.chosen_groups():
             app.copy(" ".join(group.id for group in groups))
-            return
+        elif not chosen:
+            app.tell_nothing_to_copy()
+        else:
+            entries = [Entry(one.id, one.key, one.label) for one in COPYABLE]
+            app.ask(Menu(f"Copy of {chosen[0]}", entries), self.copy_of_run)
+
+    def copy_of_run(self, what: str) -> None:
+        """Copy one of ``copying.COPYABLE`` of the first run that is chosen, or the ids of all."""
+        from launch_tui.tui.copying import BY_ID
+
+        app, chosen, one = ui(self), self.chosen_runs(), BY_ID[what]
         if not chosen:
             app.tell_nothing_to_copy()
-            return
-        run = app.launch.runs.get(chosen[0])
-        texts = {
-            "id": " ".join(chosen),
-            "log": str(app.launch.runs.log_path(run.id)),
-            "directory": run.directory,
-            "config": json.dumps(dict(run.config), indent=2, ensure_ascii=False),
-            "command": f"launch-tui rerun {run.id}",
-            "cause": ". ".join(filter(None, (run.cause, run.next_step))),
-        }
-        labels = {
-            "id": ("i", "id"),
-            "log": ("l", "path of the log"),
-            "directory": ("d", "directory"),
-            "config": ("c", "config as JSON"),
-            "command": ("r", "command that runs it again"),
-            "cause": ("e", "cause and next step"),
-        }
-        entries = [Entry(what, *labels[what]) for what, text in texts.items() if text]
-        app.ask(Menu(f"Copy of {run.id}", entries), lambda what: app.copy(texts[what]))
+        elif what == "id":
+            app.copy(" ".join(chosen))
+        else:
+            app.act(
+                lambda launch: one.text(launch, launch.runs.get(chosen[0])),
+                lambda text: (
+                    app.copy(text) if text else self._warn(f"{chosen[0]} has no {one.label}")
+                ),
+            )
+
+    def action_run_open_page(self) -> None:
+        """Open the page of the run in W&B, or copy its address where no browser is."""
+        from launch_tui.sdk.pages import Page, page_of
+        from launch_tui.tui.clipboard import has_desktop
+
+        app = ui(self)
+
+        def found(page: Page) -> None:
+            if not page.url:
+                app.tell(page.why, severity="warning", seconds=6)
+            elif has_desktop(os.environ):
+                app.open_url(page.url)
+                app.tell(f"opened {page.url}")
+            else:
+                app.copy(page.url)
+                app.tell(f"no browser here: copied {page.url}", seconds=6)
+
+        if chosen := self._first_run():
+            app.act(lambda launch: page_of(launch, chosen[0]), found)
+
+    def action_run_report(self) -> None:
+        """Copy the failure report of the run."""
+        for run_id in self._first_run():
+            copy_report(ui(self), run_id)
+
+    def action_run_save_report(self) -> None:
+        """Write the failure report of the run to a file."""
+        for run_id in self._first_run():
+            save_report(ui(self), run_id)
+
+    def action_run_shell(self) -> None:
+        """Open a shell in the working directory of the run, the UI standing aside meanwhile."""
+        from launch_tui.tui.shell import open_shell
+
+        for run_id in self._first_run():
+            open_shell(ui(self), run_id)
+
+    def _first_run(self) -> list[str]:
+        """Return the run that a verb for one run means; say so when there is none."""
+        chosen = self.chosen_runs()[:1]
+        if not chosen:
+            self._warn("no run is under the cursor: unfold the group (right)")
+        return chosen
 
     def _chosen(self, states: frozenset[RunState], otherwise: str) -> Chosen:
         """Return what is chosen and in these states; say why when nothing is."""
@@ -235,7 +290,7 @@ class RunActions(LaunchScreen):
         ui(self).ask(modal, again)
 
     def _warn(self, text: str) -> None:
-        ui(self).notify(text, severity="warning", timeout=3, markup=False)
+        ui(self).tell(text, severity="warning", seconds=3)
 
 
 def _beside(priority: str, steps: int) -> Priority:

@@ -1,13 +1,18 @@
-"""The live log of the run under the cursor, and beside it, where there is room, its charts."""
+"""The live log of the run under the cursor, and beside it, where there is room, its charts.
+
+Over the log of a run that ended badly stands what launch_tui says of it.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
 
 from launch_tui.domain.run import WAITING, Run, RunState
 from launch_tui.domain.text import printable
+from launch_tui.tui.ending import ending
 from launch_tui.tui.ui import entitle, ui
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ class Preview(Horizontal):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._shown: tuple[Run | None, str] = (None, "")
+        self._ending = Static(id="preview-ending", markup=False)
         self._log: LogView | None = None
         self._charts: Charts | None = None
 
@@ -40,6 +46,9 @@ class Preview(Horizontal):
         log, charts = self._log, self._charts
         if log is None or charts is None:
             return
+        told = ending(run) if run is not None else ""
+        self._ending.update(told)
+        self._ending.set_class(bool(told), "-told")
         if run is None:
             log.source, log.empty = None, "No run"
             entitle(log, "Log")
@@ -60,7 +69,7 @@ class Preview(Horizontal):
         log = LogView(id="preview-log", classes="pane", empty="No run")
         charts = Charts(CHARTS, id="preview-charts")
         log.set_reactive(LogView.ascii_only, ui(self).ascii_only)
-        await self.mount(log, charts)
+        await self.mount(Vertical(self._ending, log, id="preview-logs"), charts)
         self._log, self._charts = log, charts
         self.show_run(*self._shown)
         ui(self).pulse.frame.subscribe(self, lambda _: log.tick(), immediate=True)

@@ -47,10 +47,15 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One row: a key that stays the same while the row lives, and a cell for each column."""
+    """One row: a key that stays the same while the row lives, and a cell for each column.
+
+    ``spare`` has texts by the key of a column: where that column is not shown, they stand in the
+    flexible one, before its own text.
+    """
 
     key: str
     cells: tuple[Cell | str, ...]
+    spare: tuple[tuple[str, str], ...] = ()
 
 
 class Rows(Protocol):
@@ -346,11 +351,19 @@ class WindowTable(ScrollView, can_focus=True):
         segments = [Segment(f"{sign} ", base + mark + over)]
         for number, placed in enumerate(self._placed):
             text, style = _safe(row, placed.index)
+            if placed.column.flexible and row.spare:
+                text = self._with_spare(row, text)
             if number:
                 segments.append(Segment(" " * GAP, base + over))
             look = base + Style.parse(style) + over if style else base + over
             segments.append(Segment(fitted(text, placed, self._ellipsis), look))
         return Strip(segments).adjust_cell_length(width, base + over)
+
+    def _with_spare(self, row: Row, text: str) -> str:
+        """Return a flexible cell's text, after what stands in no column of its own."""
+        shown = {placed.column.key for placed in self._placed}
+        texts = [printable(spare) for key, spare in row.spare if key not in shown]
+        return "  ".join(filter(None, (*texts, text)))
 
     def _place(self, width: int) -> None:
         view = self._in_view()

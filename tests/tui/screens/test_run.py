@@ -48,8 +48,8 @@ async def test_a_failure_says_phase_cause_and_next_step_above_the_log(busy_world
     async with app.run_test(size=(120, 34)) as pilot:
         await opened(pilot, FAILED)
         top = "\n".join(frame(app).split("\n")[:8])
-        assert "in run: killed by SIGKILL, probably out of memory" in top
-        assert "next: use a smaller batch" in top
+        assert "launch: failed in run after 6m 02s, exit 137: killed by SIGKILL" in top
+        assert "Next: use a smaller batch" in top
 
 
 async def test_a_failed_build_opens_on_its_log(busy_world, make_app):
@@ -72,7 +72,7 @@ async def test_the_log_grows_and_the_state_changes_while_it_is_open(world, make_
         await until(pilot, lambda: "epoch 1" in frame(app))
         world._step(run_id, RunState.RUNNING, RunState.FAILED, "gpubox:1:test",
                     {"phase": "run", "cause": "exit 3", "exit_code": 3})  # fmt: skip
-        await until(pilot, lambda: "in run: exit 3" in frame(app))
+        await until(pilot, lambda: "failed in run: exit 3" in frame(app))
 
 
 async def test_metrics_grow_while_they_are_shown(world, make_app):
@@ -178,4 +178,4 @@ async def test_the_kind_of_a_failure_stands_before_its_cause(busy_world, make_ap
     app = make_app()
     async with app.run_test(size=(120, 34)) as pilot:
         await opened(pilot, run_id)
-        assert "in run: gpu-oom: out of memory" in frame(app)
+        assert "failed in run after 1m: gpu-oom: out of memory" in frame(app)
