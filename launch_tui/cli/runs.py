@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from launch_tui.cli.output import brief, flattened, line, pairs, print_json, say, table
 from launch_tui.cli.times import ago, between, local
 from launch_tui.domain.run import ENDED, Run, RunState
-from launch_tui.errors import LaunchError, UsageError
+from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,7 +98,7 @@ def events(arguments: Arguments) -> int:
 
 def report(arguments: Arguments) -> int:
     """Print the report of a run, or write it to a file."""
-    from launch_tui.sdk.report import failure_report
+    from launch_tui.sdk.report import failure_report, write_report
 
     with arguments.open(read_only=True) as sdk:
         text = failure_report(sdk, arguments.words[0])
@@ -106,10 +106,7 @@ def report(arguments: Arguments) -> int:
         line_by_line(text)
         return 0
     path = Path(arguments.text("output")).expanduser()
-    try:
-        path.write_text(text, "utf-8", "backslashreplace")
-    except OSError as error:
-        raise LaunchError(f"cannot write {path}: {error.strerror}") from error
+    write_report(path, text)
     line(path)
     return 0
 

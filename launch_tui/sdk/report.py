@@ -79,6 +79,20 @@ def failure_report(launch: Launch, reference: str) -> str:
     return redactor.learning(text).text(text)
 
 
+def write_report(path: Path, text: str) -> None:
+    """Write a report to a file, for the person's own eyes where it is a new one.
+
+    Raises:
+        LaunchError: When it cannot be written.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise LaunchError(f"cannot write {path}: {error.strerror}") from error
+
+
 def known_secrets(launch: Launch, run: Run, spec: RunSpec) -> list[str]:
     """Return the values that are known to be secret, as far as they can be had here."""
     values = [value for name, value in os.environ.items() if _is_secret(name)]

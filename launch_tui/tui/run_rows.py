@@ -42,16 +42,24 @@ _WIDE, _WIDEST = 90, 110
 def columns_for(width: int, *, priorities: bool = False) -> tuple[Column, ...]:
     """Return the columns of a table so wide: where there is room, the note gets more of it.
 
+    What can stand before the note has columns of its own only where that leaves it room.
+
     Args:
         width: Cells.
         priorities: Whether there is a queue with priorities.
     """
     note = _WIDE_NOTE if width >= _WIDE else _NARROW_NOTE
     if width >= _WIDEST:
-        # Why something failed is worth more than the columns whose text can stand before it.
+        # Why something failed is worth more than columns of which it is known anyway.
         note = max(note, width // 4)
     shown = [column for column in COLUMNS if priorities or column.key != "priority"]
+    if width < _WIDE:
+        shown = [_dropped_first(column) for column in shown]
     return (*shown[:-1], replace(shown[-1], width=note))
+
+
+def _dropped_first(column: Column) -> Column:
+    return replace(column, rank=column.rank + _LAST) if column.key in IN_NOTE else column
 
 
 COLUMNS = (
@@ -69,6 +77,9 @@ COLUMNS = (
     Column(key="time", label="TIME", width=7, rank=2, right=True),
     Column(key="note", label="NOTE", width=_NARROW_NOTE, flexible=True),
 )
+IN_NOTE = ("metric", "done", "left")
+"""Columns whose text stands before the note where they are not shown."""
+_LAST = 10
 SORTS = {
     "state": Sort.STATE,
     "age": Sort.AGE,
@@ -180,7 +191,7 @@ def run_row(
     return Row(
         key=run.id,
         cells=_cells(run, without_metric(note, progress.key), told, drawing, of_group),
-        spare=spare if metric or done else (),
+        spare=() if run.state in FAILED else tuple(one for one in spare if one[1]),
     )
 
 
@@ -242,11 +253,22 @@ def metric_text(progress: Progress, *, ascii_only: bool = False) -> str:
     if len(key) > room:
         # The end of a name says more than its beginning: train/loss, val/loss.
         last = key.rpartition("/")[2].rpartition(".")[2]
-        key = last if len(last) <= room else last[: max(room - 1, 0)]
+        cut = "~" if ascii_only else "…"
+        key = last if len(last) <= room else last[: max(room - 2, 0)] + cut
     text = f"{key} {value}".strip()
     room = _METRIC - len(text) - 1
-    curve = sparkline(progress.curve[-room:] if room > 0 else (), ascii_only=ascii_only)
+    curve = sparkline(thinned(progress.curve, room), ascii_only=ascii_only)
     return f"{text} {curve}" if len(curve) >= _LEAST_CURVE else text
+
+
+def thinned(values: Sequence[float], most: int) -> Sequence[float]:
+    """Return at most so many of the values, evenly from the first to the last."""
+    if len(values) <= most:
+        return values
+    if most < 2:
+        return values[-1:] if most > 0 else ()
+    step = (len(values) - 1) / (most - 1)
+    return [values[round(at * step)] for at in range(most)]
 
 
 _LEAST_CURVE = 3

@@ -123,6 +123,21 @@ def test_drain_finishes_what_runs_and_claims_nothing_more(world, folder):
     assert world.show(waiting)["state"] == "queued"
 
 
+def test_an_agent_that_drains_claims_again_when_asked_to(world, folder):
+    agent = world.agent()
+    run = world.shell(HOLD_ON)
+    world.until(run, "running")
+    world.ok("agent", "drain")
+    world.wait_until(lambda: "draining" in world.ok("agent", "status").out)
+    waiting = world.shell("true")
+    world.ok("queue", "update", "q", "--max-running", "2")
+    world.ok("agent", "resume")
+    assert world.until(waiting)["state"] == "finished"
+    (folder / "go").touch()
+    assert world.until(run)["state"] == "finished"
+    assert agent.poll() is None
+
+
 def test_stop_and_sigterm_leave_runs_going_and_the_next_agent_adopts_them(world, folder):
     for leave in ("stop", "sigterm"):
         (folder / "go").unlink(missing_ok=True)

@@ -364,7 +364,7 @@ def test_agent_status_when_none_runs(cli):
         "running": False, "pid": None, "host": None, "since": None, "queues": None,
         "max_jobs": None, "runs": [], "config": None, "notes": [], "problem": None, "gpus": [],
     }  # fmt: skip
-    for verb in ("drain", "stop"):
+    for verb in ("drain", "resume", "stop"):
         result = cli("agent", verb)
         assert (result.status, result.err) == (
             1, "launch-tui: no agent is running here. launch-tui --agent-only\n",

@@ -68,6 +68,8 @@ def test_why_without_an_agent(launch, run_id):
     assert kinds(launch, run_id) == "no_agent"
     with pytest.raises(LaunchError, match="no agent is running"):
         launch.agents.drain()
+    with pytest.raises(LaunchError, match="no agent is running"):
+        launch.agents.look_again()
 
 
 def test_why_a_run_is_over(launch, run_id):
@@ -75,11 +77,27 @@ def test_why_a_run_is_over(launch, run_id):
     assert launch.runs.why(run_id).reason == "stopped: cancelled before it started"
 
 
-def test_an_agent_is_asked_to_drain_and_to_stop(launch, active_agent):
+def test_an_agent_is_asked_to_drain_to_resume_and_to_stop(launch, active_agent):
     name = active_agent()
-    for ask, word in ((launch.agents.drain, "drain"), (launch.agents.stop, "stop")):
+    asked = launch.agents
+    for ask, word in ((asked.drain, "drain"), (asked.resume, "resume"), (asked.stop, "stop")):
         ask()
         assert agents.requested(launch.db, name) == word
+
+
+def test_an_agent_is_woken_by_a_commit(launch, active_agent):
+    active_agent()
+    launch.agents.look_again()
+    assert launch.agents.events(limit=1)[0].message == "asked to look again"
+
+
+def test_the_runs_that_came_to_an_end_after_an_event(launch, run_id, claim):
+    newest, ended = launch.agents.ends_after(0, (RunState.FAILED,))
+    assert ended == []
+    launch.runs.cancel(run_id)
+    after, ended = launch.agents.ends_after(newest, (RunState.FAILED, RunState.STOPPED))
+    assert (after, ended) == (newest + 1, [run_id])
+    assert launch.agents.ends_after(after, (RunState.STOPPED,)) == (after, [])
 
 
 def test_tags_are_added_and_taken_away(launch, run_id):

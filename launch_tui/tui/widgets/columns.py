@@ -59,10 +59,6 @@ def place(columns: Sequence[Column], room: int, longest: Sequence[int]) -> tuple
         if not droppable:
             break
         kept.remove(max(droppable, key=lambda at: (columns[at].rank, at)))
-    # Where a wide one had to go there may be room again for a narrow one that went before it.
-    for at in sorted(set(range(len(columns))) - set(kept), key=lambda at: columns[at].rank):
-        if _needed(sorted([*kept, at]), widths) <= room:
-            kept = sorted([*kept, at])
     spare = room - _needed(kept, widths)
     flexible = [at for at in kept if columns[at].flexible]
     for left, at in enumerate(flexible):

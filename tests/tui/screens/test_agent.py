@@ -94,6 +94,40 @@ async def test_drain_and_stop_are_asked_before_they_are_asked_for(held, make_app
         await until(pilot, lambda: agents.requested(held.launch.db, "a") == asked)
 
 
+async def test_an_agent_that_drains_is_resumed_by_the_same_key(held, make_app):
+    agents.set_state(held.launch.db, "a", "draining")
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        await pilot.press("P")
+        await until(pilot, lambda: agents.requested(held.launch.db, "a") == "resume")
+
+
+async def test_the_agent_is_asked_to_look_again_and_all_is_read_anew(held, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "asked to look again" in frame(app))
+
+
+async def test_the_report_of_an_events_run_is_copied(busy_world, make_app, monkeypatch):
+    copied = []
+    app = make_app()
+    monkeypatch.setattr(type(app), "copy", lambda _, text: copied.append(text))
+    async with app.run_test(size=(120, 34), notifications=True) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        await pilot.press("g", "Y")
+        await until(pilot, lambda: copied)
+        assert "launch_tui report of run run000" in copied[0]
+
+
 async def test_every_toast_is_an_event_and_an_event_opens_its_run(busy_world, make_app):
     app = make_app()
     async with app.run_test(size=(120, 34)) as pilot:
