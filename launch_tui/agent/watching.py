@@ -36,6 +36,7 @@ class Tracking:
         self._tracker: OfflineTracker | None = None
         self._stored: dict[str, Any] = {}
         self._complaint = ""
+        self._telling = write.telling_metric(context.db, run.id)
         self.progress: Progress | None = None
 
     async def follow(self, pids: Callable[[], Sequence[int]]) -> None:
@@ -89,7 +90,7 @@ class Tracking:
             "tracked": progress.tracked,
             "observed": dict(progress.config),
             "summary": dict(progress.summary),
-            "progress": most_telling(progress.last),
+            "progress": most_telling(progress.last, self._telling),
         }
         if progress.display_name:
             values["name"] = progress.display_name

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.environment import looks_secret
+from launch_tui.domain.quantities import write_size
 from launch_tui.domain.redact import Redactor, is_secret_name
 from launch_tui.domain.spec import dump_spec
 from launch_tui.domain.text import log_line, plain, printable
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from launch_tui.domain.job import JobVersion
     from launch_tui.domain.run import Run
+    from launch_tui.domain.slots import Gpu
     from launch_tui.domain.spec import RunSpec
     from launch_tui.sdk import Launch
 
@@ -236,7 +238,7 @@ def _gpus(launch: Launch, run: Run) -> Iterator[str]:
     known = {gpu.uuid: gpu for gpu in machine.gpus} if machine is not None else {}
     for uuid in run.gpus:
         gpu = known.get(uuid)
-        yield f"assigned: {uuid}" + (f" (GPU {gpu.index}, {gpu.name})" if gpu else "")
+        yield f"assigned: {uuid}" + (f", {_seen(gpu)}" if gpu else "")
     try:
         reader = launch.runs.series(run.id)
         if reader is None:
@@ -250,6 +252,24 @@ def _gpus(launch: Launch, run: Run) -> Iterator[str]:
                 yield f"... and {len(names) - MOST_SERIES} more"
     except LaunchError as error:
         yield f"the record cannot be read: {error.cause}"
+
+
+def _seen(gpu: Gpu) -> str:
+    """Return what the agent saw of a GPU last, which may be after the run."""
+    told = [
+        f"GPU {gpu.index}",
+        gpu.name,
+        f"{write_size(gpu.memory_used)} of {write_size(gpu.memory_total)} in use at the last look",
+        "" if gpu.utilization is None else f"{gpu.utilization}%",
+        "" if gpu.temperature is None else f"{gpu.temperature} C",
+        *(
+            f"also pid {stranger.pid} of {stranger.user}"
+            if stranger.pid
+            else "also a hidden process"
+            for stranger in gpu.strangers
+        ),
+    ]
+    return ", ".join(filter(None, told))
 
 
 def _is_of_gpu(name: str) -> bool:

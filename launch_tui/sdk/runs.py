@@ -24,6 +24,7 @@ from launch_tui.store.read import RunQuery
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from launch_tui.domain.metrics import Telling
     from launch_tui.domain.spec import RunSpec
     from launch_tui.store.database import Database
     from launch_tui.store.read import Event
@@ -148,6 +149,10 @@ class Runs:
 
         path = self._db.home.metrics(self.resolve(reference))
         return SeriesReader(path) if path.exists() else None
+
+    def telling_metric(self, reference: str) -> Telling | None:
+        """Return the metric that a run's job version declares, None when it declares none."""
+        return write.telling_metric(self._db, self.resolve(reference))
 
     def files(self, reference: str) -> Iterator[Path]:
         """Yield the files of a run, as paths relative to its directory."""

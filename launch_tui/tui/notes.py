@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from launch_tui.domain.metrics import rank
+from launch_tui.domain.metrics import MORE, find_telling, rank, value_of
 from launch_tui.domain.run import ACTIVE, ENDED, Run, RunState
 from launch_tui.sdk.folding import LIVENESS, Group
 from launch_tui.sdk.standing import reasons
@@ -19,6 +19,7 @@ from launch_tui.tui.theme import glyph
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from launch_tui.domain.metrics import Telling
     from launch_tui.sdk import Launch
     from launch_tui.sdk.standing import Told
     from launch_tui.tui.glance import Glance
@@ -128,7 +129,9 @@ class Notes:
         before = self._best.get(group.id, (None, ""))[1]
         best = ""
         if group.size <= READ_OF_A_GROUP:
-            best = best_of(self._launch.runs.list(group=group.id, limit=READ_OF_A_GROUP))
+            runs = self._launch.runs
+            wanted = runs.telling_metric(group.head.id)
+            best = best_of(runs.list(group=group.id, limit=READ_OF_A_GROUP), wanted)
         self._best[group.id] = (group.counts, best)
         return best != before
 
@@ -145,23 +148,25 @@ def gpu_names(run: Run, indices: Mapping[str, int]) -> str:
     return f"GPU {','.join(names)}" if names else ""
 
 
-def best_of(runs: Iterable[Run]) -> str:
-    """Return the best of what the runs of a group logged last: ``best loss 0.21``."""
-    numbers: dict[str, list[float]] = {}
-    for run in runs:
-        for key, value in run.summary.items():
-            if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
-                numbers.setdefault(key, []).append(value)
-    keys = [key for key in numbers if not key.startswith("_")]
-    if not keys:
+def best_of(runs: Iterable[Run], wanted: Telling | None = None) -> str:
+    """Return the best of what the runs of a group logged last: ``best loss 0.21``.
+
+    Args:
+        runs: The runs.
+        wanted: The metric that their job declares.
+    """
+    summaries = [run.summary for run in runs]
+    found = [telling for summary in summaries if (telling := find_telling(summary, wanted))]
+    if not found:
         return ""
-    key = min(keys, key=rank)
-    kind = rank(key)[0]
-    # Less is better of a loss, more of an accuracy; of anything else nobody knows.
-    if kind > 2:
+    telling = wanted if wanted in found else min(found, key=lambda one: rank(one.key))
+    values = [value_of(summary, telling.key) for summary in summaries]
+    numbers = [value for value in values if value is not None and value == value]
+    # Of what is neither a loss nor an accuracy nobody knows which way is better.
+    if not numbers or not telling.known_goal:
         return ""
-    value = max(numbers[key]) if kind == 2 else min(numbers[key])
-    return f"best {key} {value:.4g}"
+    best = max(numbers) if telling.known_goal == MORE else min(numbers)
+    return f"best {telling.key} {best:.4g}"
 
 
 def _counts(group: Group, *, ascii_only: bool) -> str:

@@ -36,6 +36,7 @@ _RESOURCES = {
 _NARROW_NOTE = 14
 _WIDE_NOTE = 19
 _METRIC = 15
+_LEAST_CURVE = 3
 _WIDE, _WIDEST = 90, 110
 
 
@@ -182,12 +183,13 @@ def run_row(
         drawing: How it is drawn.
         of_group: What tells it from the others where it stands below the row of its group.
     """
-    metric = "" if progress.value is None else f"{progress.key} {shown(progress.value)}"
+    metric = "" if progress.value is None else f"{_last_part(progress)} {shown(progress.value)}"
     done = "" if progress.done is None else progress.done.shown
     left = "" if progress.ends_at is None else left_text(progress.ends_at - drawing.now)
+    about = f"~{left}" if left and left[0] != "<" else left
     told = {"metric": metric_text(progress, ascii_only=drawing.ascii_only), "done": done,
             "left": left}  # fmt: skip
-    spare = (("metric", metric), ("done", done), ("left", f"~{left}" if left else ""))
+    spare = (("metric", metric), ("done", done), ("left", about))
     return Row(
         key=run.id,
         cells=_cells(run, without_metric(note, progress.key), told, drawing, of_group),
@@ -248,17 +250,28 @@ def metric_text(progress: Progress, *, ascii_only: bool = False) -> str:
     """Return a metric's name and value, and its curve in the cells that are left of the column."""
     if progress.value is None:
         return ""
-    key, value = progress.key, shown(progress.value)
-    room = _METRIC - len(value) - 1
-    if len(key) > room:
-        # The end of a name says more than its beginning: train/loss, val/loss.
-        last = key.rpartition("/")[2].rpartition(".")[2]
-        cut = "~" if ascii_only else "…"
-        key = last if len(last) <= room else last[: max(room - 2, 0)] + cut
-    text = f"{key} {value}".strip()
+    value = shown(progress.value)
+    text = f"{_fitting_key(progress, len(value), ascii_only=ascii_only)} {value}".strip()
     room = _METRIC - len(text) - 1
     curve = sparkline(thinned(progress.curve, room), ascii_only=ascii_only)
     return f"{text} {curve}" if len(curve) >= _LEAST_CURVE else text
+
+
+def _fitting_key(progress: Progress, value: int, *, ascii_only: bool) -> str:
+    """Return a metric's name as there is room for it: whole, its last part, or cut."""
+    room = _METRIC - value - 1
+    # The end of a name says more than its beginning: train/loss, val/loss.
+    forms = (progress.key, _last_part(progress))
+    beside = room - (_LEAST_CURVE + 1 if progress.curve else 0)
+    for limit in (beside, room):
+        for form in forms:
+            if len(form) <= limit:
+                return form
+    return forms[1][: max(room - 2, 0)] + ("~" if ascii_only else "…")
+
+
+def _last_part(progress: Progress) -> str:
+    return progress.key.rpartition("/")[2].rpartition(".")[2]
 
 
 def thinned(values: Sequence[float], most: int) -> Sequence[float]:
@@ -271,7 +284,6 @@ def thinned(values: Sequence[float], most: int) -> Sequence[float]:
     return [values[round(at * step)] for at in range(most)]
 
 
-_LEAST_CURVE = 3
 _BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-~=+*#"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
@@ -14,6 +15,7 @@ from launch_tui.sdk.pages import page_of
 from launch_tui.sdk.report import LOG_LINES, failure_report
 from launch_tui.store import write
 from launch_tui.store.series import SeriesWriter
+from tests.tui.devices import four_gpus
 
 MARKS = {
     "of the agent's environment": "m4rk-agent-environment",
@@ -139,6 +141,16 @@ def test_a_report_tells_all_that_tells_why(launch, secretive):
     assert "\x1b" not in report
     assert "cpu: 5" not in report
     assert report.count("line ") <= LOG_LINES + 1
+
+
+def test_what_the_agent_saw_of_an_assigned_gpu_is_told(launch, job):
+    gpus = four_gpus(launch.home)
+    run_id = launch.launch(LaunchRequest(job=job.name)).id
+    assigned = json.dumps([gpus[0].uuid, gpus[2].uuid])
+    launch.db.execute("UPDATE runs SET gpus = ? WHERE id = ?", (assigned, run_id))
+    report = failure_report(launch, run_id)
+    assert "GPU 0, NVIDIA A100-SXM4-80GB, 61G of 80G in use at the last look, 97%, 71 C" in report
+    assert "also pid 4711 of alice, also a hidden process" in report
 
 
 def test_a_report_of_a_run_that_has_nothing(launch, job):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from launch_tui.domain.metrics import Telling
 from launch_tui.domain.run import ACTIVE, WAITING, RunState
 from launch_tui.sdk.folding import Folding
 from launch_tui.tui import notes as notes_module
@@ -98,6 +99,11 @@ def test_the_best_is_the_least_loss_or_the_most_accuracy_and_else_nobody_knows(b
 
     assert of({"loss": 0.3, "acc": 1}, {"loss": 0.1}, {"loss": float("nan")}) == "best loss 0.1"
     assert of({"acc": 0.5}, {"acc": 0.75}) == "best acc 0.75"
+    assert of({"val": {"loss": 0.5}}, {"val": {"loss": 0.25}}) == "best val.loss 0.25"
+    f1 = Telling(key="f1", goal="max")
+    runs = [replace(ended, summary={"loss": 1, "f1": f}) for f in (0.5, 0.75)]
+    assert best_of(runs, f1) == "best f1 0.75"
+    assert best_of(runs, Telling(key="nosuch")) == "best loss 1"
     assert of({"tokens": 10}, {}) == ""
     assert of({"_step": 10, "done": True}) == ""
     assert of() == ""

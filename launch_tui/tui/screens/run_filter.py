@@ -134,7 +134,7 @@ class RunFilter(RunActions):
     def action_runs_reverse(self) -> None:
         """Show the runs the other way round."""
         wanted = self._pages.wanted
-        self._want(replace(wanted, backwards=not wanted.backwards))
+        self._order(replace(wanted, backwards=not wanted.backwards))
 
     def action_runs_mine(self) -> None:
         """Show only the runs that this person launched."""
@@ -191,7 +191,12 @@ class RunFilter(RunActions):
         return True
 
     def _sort_by(self, sort: Sort) -> None:
-        self._want(replace(self._pages.wanted, sort=sort, backwards=False))
+        self._order(replace(self._pages.wanted, sort=sort, backwards=False))
+
+    def _order(self, wanted: Wanted) -> None:
+        """Show the same runs in another order, from its first on."""
+        self._want(wanted)
+        self._table.action_go(0)
 
     def _toggle_states(self, states: tuple[RunState, ...]) -> None:
         wanted = self._pages.wanted
