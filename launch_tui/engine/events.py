@@ -60,6 +60,7 @@ class ContainerEvents:
         self._label = label
         self._followers: dict[str, set[News]] = {}
         self._reading: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
 
     @contextlib.contextmanager
     def following(self, container: str) -> Iterator[News]:
@@ -70,7 +71,7 @@ class ContainerEvents:
         """
         news = News()
         self._followers.setdefault(container, set()).add(news)
-        if self._reading is None or self._reading.done():
+        if self._reading is None:
             self._reading = asyncio.get_running_loop().create_task(self._read())
         try:
             yield news
@@ -78,15 +79,20 @@ class ContainerEvents:
             self._followers[container].discard(news)
             if not self._followers[container]:
                 del self._followers[container]
-            if not self._followers and self._reading is not None:
-                self._reading.cancel()
+            if not self._followers:
+                self._end()
 
     async def close(self) -> None:
         """End the stream."""
+        self._end()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def _end(self) -> None:
         reading, self._reading = self._reading, None
         if reading is not None:
             reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            self._ending.add(reading)
+            reading.add_done_callback(self._ending.discard)
 
     async def _read(self) -> None:
         while True:

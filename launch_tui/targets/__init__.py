@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from launch_tui.domain.attempt import Attempt, Status
 
@@ -53,4 +53,24 @@ class Target(Protocol):
 
     async def close(self) -> None:
         """Let go of what this target holds; jobs go on."""
+        ...
+
+
+class KeepsTraces(Protocol):
+    """What a target can do that keeps something of an attempt until its outcome is stored."""
+
+    async def forget(self, handle: Any) -> None:  # noqa: ANN401
+        """Remove what was kept. May be repeated."""
+        ...
+
+    async def sweep(self, keep: Callable[[str, int], bool]) -> list[str]:
+        """Remove what is left of attempts that nobody needs; ``keep`` says it of run and number."""
+        ...
+
+
+class HasProcesses(Protocol):
+    """What a target can do whose jobs are processes of this machine."""
+
+    def pids(self, handle: Any) -> list[int]:  # noqa: ANN401
+        """The living processes of the job; it may take some milliseconds."""
         ...

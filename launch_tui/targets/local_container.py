@@ -51,6 +51,7 @@ KILL_SECONDS = 20.0
 """How long a container may take to go after SIGKILL before ``stop`` says that it does not."""
 
 DOWN = "the Docker engine does not answer"
+UNFIT = "the Docker engine cannot be asked: "
 BACK = "the Docker engine answers again"
 
 
@@ -122,20 +123,23 @@ class LocalContainer:
     async def watch(self, handle: ContainerHandle) -> AsyncIterator[Status]:
         """Yield ``Running`` if the job ever ran, and ``Ended`` when its container has ended.
 
-        An engine that does not answer is said once, and waited for.
+        An engine that does not answer is said once, and waited for: no error of it ends a job.
         """
         if handle.void:
             yield Ended(kind=EndKind.VOID, cause=VOID, ended_at=time.time())
             return
         told = silent = False
+        pause = SOON_SECONDS
         with self._events.following(handle.id) as news:
             while True:
                 try:
                     seen = await self._look(handle)
                     ended = await self._ended(handle, seen)
-                except EngineDown:
+                except EngineError as error:
                     if not silent:
-                        yield Said(text=DOWN)
+                        yield Said(
+                            text=DOWN if isinstance(error, EngineDown) else f"{UNFIT}{error}"
+                        )
                     silent = True
                     await news.wait(RETRY_SECONDS)
                     continue
@@ -148,7 +152,8 @@ class LocalContainer:
                 if ended is not None:
                     yield ended
                     return
-                await news.wait(LOOK_SECONDS if told else SOON_SECONDS)
+                await news.wait(LOOK_SECONDS if told else pause)
+                pause = min(2 * pause, RETRY_SECONDS)
 
     async def stop(self, handle: ContainerHandle, grace: float) -> None:
         """End the job: SIGINT, after ``grace`` seconds SIGTERM, after ``grace`` more the container.
@@ -186,7 +191,13 @@ class LocalContainer:
             EngineDown: The engine does not answer; asking again is right.
         """
         token = records.read_token(attempt.directory / TOKEN_FOLDER)
-        seen = await self._containers.find(container_name(attempt.handle))
+        try:
+            seen = await self._containers.find(container_name(attempt.handle))
+        except EngineDown:
+            raise
+        except EngineError as error:
+            # Whatever keeps it from telling: the job may be running.
+            raise EngineDown(error.cause, next_step=error.next_step) from error
         if token is None and (seen is None or seen.never_started):
             return None
         void = token is not None and token.void
@@ -195,10 +206,11 @@ class LocalContainer:
     async def void(self, attempt: Attempt) -> bool:
         """Make sure the attempt can never start. False when it already has.
 
+        That needs no engine: a container that is there already finds the token taken.
+
         Raises:
             DiskFull: There is no space for it, so nothing is sure.
             StartFailed: Its directory cannot be written, so nothing is sure.
-            EngineDown: The engine does not answer; asking again is right.
         """
         folder = attempt.directory / TOKEN_FOLDER
         with _writing(attempt.directory):
@@ -207,9 +219,11 @@ class LocalContainer:
         token = records.read_token(folder)
         if not taken and (token is None or not token.void):
             return False
-        seen = await self._containers.find(container_name(attempt.handle))
-        if seen is not None and not seen.running:
-            await self._containers.remove(seen.id)
+        # One that stays is removed by a later sweep.
+        with contextlib.suppress(EngineError):
+            seen = await self._containers.find(container_name(attempt.handle))
+            if seen is not None and not seen.running:
+                await self._containers.remove(seen.id)
         return True
 
     async def forget(self, handle: ContainerHandle) -> None:
@@ -310,7 +324,7 @@ class LocalContainer:
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    with contextlib.suppress(EngineDown):
+                    with contextlib.suppress(EngineError):
                         seen = await self._look(handle)
                         if seen is None or not seen.running:
                             return True

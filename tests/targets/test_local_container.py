@@ -490,11 +490,12 @@ async def test_a_second_start_starts_nothing(docker_target, make_container, outc
     assert log(attempt) == b"ran\n"
 
 
-async def test_starts_at_the_same_time_start_once(docker_target, make_container, outcome):
+async def test_starts_at_the_same_time_start_once(docker_target, make_container, outcome, until):
     attempt = make_container("sh", "-c", "echo ran; sleep 600")
     await docker_target.prepare(attempt)
     handles = await asyncio.gather(*(docker_target.start(attempt) for _ in range(5)))
     assert len({each.id for each in handles}) == 1
+    await until(lambda: log(attempt) == b"ran\n")
     await docker_target.stop(handles[0], 0)
     assert (await outcome(docker_target, handles[0]))[-1].exit_code == -signal.SIGKILL
     assert log(attempt) == b"ran\n"
@@ -639,11 +640,29 @@ async def test_a_container_that_was_removed_behind_our_back(
 
 
 async def test_a_container_that_is_killed_behind_our_back(
-    docker_target, docker_engine, make_container, outcome
+    docker_target, docker_engine, make_container
 ):
     handle = await started(docker_target, make_container("sleep", "600"))
+    statuses = docker_target.watch(handle)
+    assert isinstance(await anext(statuses), Running)
     docker_engine.ask_blocking(lambda api: api.kill(handle.id))
-    assert (await outcome(docker_target, handle))[-1].exit_code == -signal.SIGKILL
+    assert (await anext(statuses)).exit_code == -signal.SIGKILL
+
+
+async def test_a_container_that_is_killed_before_its_job_began_is_void(
+    docker_target, make_container, outcome
+):
+    attempt = make_container("echo", "never")
+    # Its launcher waits where it is to write, for a reader that never comes.
+    await docker_target.prepare(attempt)
+    (attempt.directory / "output.log").unlink()
+    os.mkfifo(attempt.directory / "output.log")
+    handle = await docker_target.start(attempt)
+    statuses = asyncio.ensure_future(outcome(docker_target, handle))
+    await docker_target.stop(handle, 0)
+    (ended,) = await statuses
+    assert (ended.kind, "before it started the job" in ended.cause) == (EndKind.VOID, True)
+    assert (await docker_target.adopt(attempt)).void
 
 
 async def test_a_container_of_that_name_that_is_not_ours(

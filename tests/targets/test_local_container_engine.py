@@ -12,7 +12,7 @@ import pytest_asyncio
 from launch_tui.domain.attempt import EndKind, Running, Said
 from launch_tui.domain.container import Mount
 from launch_tui.engine.client import Engine
-from launch_tui.errors import EngineDown, StartFailed
+from launch_tui.errors import EngineDown, EngineError, StartFailed
 from launch_tui.targets import local_container
 from launch_tui.targets.local_container import BACK, DOWN, LocalContainer
 from tests.targets.docker_attempts import built
@@ -198,12 +198,36 @@ async def test_an_attempt_that_is_given_up_without_an_engine_stays_so(
     attempt = make_tiny("echo never")
     await private_target.prepare(attempt)
     private_dockerd.stop()
-    with pytest.raises(EngineDown):
-        await private_target.void(attempt)
+    assert await private_target.void(attempt)
     private_dockerd.start()
     with pytest.raises(StartFailed, match="given up"):
         await private_target.start(attempt)
     assert await private_target.void(attempt)
+
+
+async def test_an_engine_that_answers_nonsense_ends_nothing(
+    docker_target, docker_engine, make_container, monkeypatch
+):
+    monkeypatch.setattr(local_container, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(local_container, "LOOK_SECONDS", 0.05)
+    attempt = make_container("sleep", "600")
+    handle = await started(docker_target, attempt)
+    statuses = docker_target.watch(handle)
+    assert isinstance(await anext(statuses), Running)
+    real = docker_target._containers.find
+
+    async def confused(_):
+        raise EngineError("layer does not exist", status=500)
+
+    monkeypatch.setattr(docker_target._containers, "find", confused)
+    said = await anext(statuses)
+    assert said == Said(text="the Docker engine cannot be asked: layer does not exist")
+    with pytest.raises(EngineDown, match="layer does not exist"):
+        await docker_target.adopt(attempt)
+    monkeypatch.setattr(docker_target._containers, "find", real)
+    assert await anext(statuses) == Said(text=BACK)
+    await docker_target.stop(handle, 0)
+    assert (await anext(statuses)).exit_code == -signal.SIGKILL
 
 
 LOST = [
@@ -218,7 +242,7 @@ LOST = [
 
 @pytest.mark.parametrize(("question", "carried_out"), LOST)
 async def test_an_answer_that_is_lost_starts_nothing_twice(
-    docker_target, docker_engine, make_container, outcome, monkeypatch, question, carried_out
+    docker_target, docker_engine, make_container, outcome, until, monkeypatch, question, carried_out
 ):
     """The engine carries it out or not; whoever asked knows nothing of either."""
     attempt = make_container("sh", "-c", "echo ran; sleep 600")
@@ -228,6 +252,7 @@ async def test_an_answer_that_is_lost_starts_nothing_twice(
     with pytest.raises(EngineDown, match="lost"):
         await docker_target.start(attempt)
     handle = await docker_target.start(attempt)
+    await until(lambda: log(attempt) == b"ran\n")
     await docker_target.stop(handle, 0)
     assert (await outcome(docker_target, handle))[-1].exit_code == -signal.SIGKILL
     assert log(attempt) == b"ran\n"
