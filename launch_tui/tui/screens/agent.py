@@ -198,7 +198,7 @@ class AgentScreen(ListScreen):
         lines += said_lines(app.agent_words)
         self.query_one("#agent-facts", Facts).show(lines)
         self.query_one("#agent-why", Static).update(
-            Content(printable(why_still(app.glance, blocked(app.launch))))
+            Content(printable(why_still(app.glance, blocked(app.launch), app.key)))
         )
 
 
