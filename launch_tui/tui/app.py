@@ -43,6 +43,7 @@ from textual.signal import Signal
 from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError
 from launch_tui.sdk import Launch
+from launch_tui.store.paths import default_home
 from launch_tui.tui import keys, leaving, theme
 from launch_tui.tui.ascii_bar import AsciiScrollBar
 from launch_tui.tui.fitting import Fitting
@@ -166,7 +167,10 @@ class LaunchApp(App[Leave]):
         demo: bool = False,
         fits: Fitting | None = None,
     ) -> None:
-        super().__init__()
+        where = None if home is None else str(home)
+        # Textual asks for the kind of colours before it asks for the theme.
+        self.manners = Manners(self, default_home(where), fits or Fitting(), ascii_only=ascii_only)
+        super().__init__(ansi_color=self.manners.has_sixteen_colours or None)
         self._demo = demo
         self.read_only = read_only
         self.clock = clock
@@ -185,7 +189,6 @@ class LaunchApp(App[Leave]):
         self._make_agent = make_agent
         self._frames = 0
         self._agent_error: BaseException | None = None
-        self.manners = Manners(self, fits or Fitting(), ascii_only=ascii_only)
         self.keymap = self.manners.settings.keymap
         """Which keys the actions have."""
         self.ascii_only = self.manners.ascii_only

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from textual.filter import LineFilter
 
+    from launch_tui.store.paths import Home
     from launch_tui.tui.app import LaunchApp
     from launch_tui.tui.fitting import Fitting
     from launch_tui.tui.glance import Glance
@@ -31,12 +32,13 @@ class Manners:
     """The settings that hold, and what follows from them.
 
     Args:
-        app: The application.
+        app: The application, which need not have begun.
+        home: The data directory.
         fits: What fits its terminal.
         ascii_only: Whether ASCII was asked for when it was started.
     """
 
-    def __init__(self, app: LaunchApp, fits: Fitting, *, ascii_only: bool) -> None:
+    def __init__(self, app: LaunchApp, home: Home, fits: Fitting, *, ascii_only: bool) -> None:
         self._app = app
         self._fits = fits
         self._asked_for_ascii = ascii_only
@@ -47,15 +49,9 @@ class Manners:
         """What is wrong with the file of settings; empty when nothing is."""
         self.settings = settings.UiSettings()
         try:
-            self.settings = settings.load(app.home)
+            self.settings = settings.load(home)
         except UsageError as error:
             self.problem = str(error)
-        self._news = NewsTeller(
-            app.launch,
-            wanted=lambda: self.settings.notify,
-            write=self.write,
-            watched=lambda: self._focus_is_told and app.app_focus,
-        )
 
     @property
     def theme(self) -> str:
@@ -74,6 +70,11 @@ class Manners:
         """Whether anything may move on its way."""
         return self._fits.motion if self.settings.motion is None else self.settings.motion
 
+    @property
+    def has_sixteen_colours(self) -> bool:
+        """Whether to begin with the terminal's own colours."""
+        return self.theme in theme.SIXTEEN
+
     def filters(self) -> Sequence[LineFilter]:
         """Return what all that is drawn goes through."""
         return (self._ascii_filter,) if self._app.ascii_only else ()
@@ -83,6 +84,13 @@ class Manners:
         app = self._app
         app.set_keymap(self.settings.keymap.overlay())
         app.animation_level = "basic" if self.motion else "none"
+        self._fit_colours()
+        self._news = NewsTeller(
+            app.launch,
+            wanted=lambda: self.settings.notify,
+            write=self.write,
+            watched=lambda: self._focus_is_told and app.app_focus,
+        )
         app.pulse.store_changed.subscribe(app, lambda _: self._news.look(), immediate=True)
         self._news.look()
 
@@ -180,14 +188,24 @@ class Manners:
         self.settings, self.problem = found, ""
         app.keymap = found.keymap
         app.set_keymap(found.keymap.overlay())
-        app.theme = self.theme
+        self._take(self.theme)
         app.animation_level = "basic" if self.motion else "none"
         app.ascii_only = self.ascii_only
         app.draw_anew()
 
     def _take_theme(self, name: str) -> None:
-        self._app.theme = name
+        self._take(name)
         self._say(f"theme {name}", f"theme: {name}")
+
+    def _take(self, name: str) -> None:
+        self._app.theme = name
+        self._fit_colours()
+
+    def _fit_colours(self) -> None:
+        """Have the terminal's own colours sent as they are, where the theme is made of them."""
+        ansi = self._app.current_theme.ansi
+        if bool(self._app.ansi_color) != ansi:
+            self._app.ansi_color = ansi
 
     def _say(self, what: str, line: str) -> None:
         file = settings.path_of(self._app.home).name

@@ -139,11 +139,12 @@ def fitting(environ: Mapping[str, str]) -> str:
     """Return the theme that fits a terminal, from what it says of itself.
 
     A terminal that has sixteen colours would turn ours into others; one that says that its ground
-    is light (``COLORFGBG``, as rxvt, Konsole and Emacs do) gets the light one.
+    is light (``COLORFGBG``, as rxvt, Konsole and Emacs do) gets the light one. Who wants no colours
+    (``NO_COLOR``) gets what shows its cursor without any.
     """
     ground = environ.get("COLORFGBG", "").rpartition(";")[2]
     light = ground.isdigit() and int(ground) in (7, *range(9, 16))
-    if not has_256_colours(environ):
+    if environ.get("NO_COLOR") or not has_256_colours(environ):
         return SIXTEEN[light]
     return (LIGHT if light else DARK).name
 
