@@ -9,7 +9,7 @@ from launch_tui.domain.run import ACTIVE, Priority, RunState
 from launch_tui.errors import Stale
 from launch_tui.store import agents, claiming, enqueuing, queues, read, waiting, write
 from launch_tui.store.agents import AgentLock
-from launch_tui.store.database import Database
+from launch_tui.store.database import SCHEMA_VERSION, Database
 from launch_tui.store.read import RunQuery
 
 
@@ -19,7 +19,7 @@ def test_eight_processes_open_a_fresh_store_at_once(home, together):
     with Database(home, read_only=True) as db:
         assert db.one("PRAGMA journal_mode")[0] == "wal"
         assert db.one("PRAGMA integrity_check")[0] == "ok"
-        assert db.one("SELECT count(*) FROM _sqlite_migrations")[0] == 2
+        assert db.one("SELECT count(*) FROM _sqlite_migrations")[0] == SCHEMA_VERSION
 
 
 def test_the_default_queue_is_made_once(home, together):

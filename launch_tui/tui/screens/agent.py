@@ -14,6 +14,7 @@ from launch_tui.domain.run import RunState
 from launch_tui.domain.text import printable
 from launch_tui.sdk.devices import DevicesFile, Slots, slots_held
 from launch_tui.sdk.standing import blocked
+from launch_tui.sdk.webhooks import told
 from launch_tui.tui import keys
 from launch_tui.tui.glance import seconds
 from launch_tui.tui.going import open_run
@@ -30,13 +31,14 @@ from launch_tui.tui.widgets.list_rows import ListRows
 from launch_tui.tui.widgets.window_table import Cell, Row, WindowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
     from launch_tui.sdk.devices import Devices
     from launch_tui.store.agents import AgentStatus
+    from launch_tui.store.outbox import Subscriber
     from launch_tui.store.read import Event
     from launch_tui.tui.glance import Glance
 
@@ -195,6 +197,7 @@ class AgentScreen(ListScreen):
         lines = agent_lines(app.glance, app.clock())
         lines += machine_lines(self._devices.devices, self._slots)
         lines += queue_lines(app.glance)
+        lines += webhook_lines(app.launch.agents.webhooks())
         lines += said_lines(app.agent_words)
         self.query_one("#agent-facts", Facts).show(lines)
         self.query_one("#agent-why", Static).update(
@@ -261,6 +264,15 @@ def queue_lines(glance: Glance) -> list[Content]:
         for q in glance.queues
     ]  # fmt: skip
     return [*heading("Queues"), *(lines or [weak("none yet: 3, then N")])]
+
+
+def webhook_lines(hooks: Sequence[Subscriber]) -> list[Content]:
+    """Return how it stands with each of whom the agent tells of ends of runs."""
+    lines = [
+        fact(hook.name, told(hook), "$warning" if hook.error or hook.given_up else "")
+        for hook in hooks
+    ]
+    return [*heading("Tells"), *lines] if lines else []
 
 
 def said_lines(said: Iterable[tuple[float, str]]) -> list[Content]:
