@@ -21,6 +21,7 @@ from launch_tui.agent.config import AgentConfig
 from launch_tui.agent.context import Context
 from launch_tui.agent.devices import DeviceWatch
 from launch_tui.agent.execution import Execution
+from launch_tui.agent.host import HostWatch
 from launch_tui.agent.ledger import RETRY_S, WAITED_FOR
 from launch_tui.agent.outbox import Outbox
 from launch_tui.agent.wake import StoreChanges
@@ -169,6 +170,9 @@ class Agent:
             self._configure_devices()
             self._context.devices.start()
             stack.callback(self._context.devices.close)
+            host = HostWatch(self._home, self._context.devices.machine)
+            host.start()
+            stack.callback(host.close)
             await self._take_over()
             self._look()
             await self._leave.wait()

@@ -43,6 +43,7 @@ from textual.signal import Signal
 from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError
 from launch_tui.sdk import Launch
+from launch_tui.sdk.devices import HostFile
 from launch_tui.store.paths import default_home
 from launch_tui.tui import keys, leaving, theme
 from launch_tui.tui.ascii_bar import AsciiScrollBar
@@ -179,6 +180,9 @@ class LaunchApp(App[Leave]):
         self.home = self.launch.home
         self.pulse = Pulse(self, _Commits(self.launch), live=lambda: self.glance.active > 0)
         self.glance_changed: Signal[Glance] = Signal(self, "glance_changed")
+        self.host_file = HostFile(self.home)
+        """How the machine has stood in the last half hour."""
+        self.host_changed: Signal[None] = Signal(self, "host_changed")
         self._reader = GlanceReader(self.launch)
         self.glance = self._reader.read(clock())
         self.agent: AgentHandle | None = None
@@ -364,6 +368,12 @@ class LaunchApp(App[Leave]):
         """Show the agent."""
         self.switch_mode("agent")
 
+    async def action_app_gpus(self) -> None:
+        """Show the GPUs, and the machine that they are in."""
+        await self.switch_mode("agent")
+        if go := getattr(self.screen_stack[0], "go_to_gpus", None):
+            self.call_after_refresh(go)
+
     def action_app_next_pane(self) -> None:
         """Go to the next pane."""
         self.screen.focus_next()
@@ -527,6 +537,8 @@ class LaunchApp(App[Leave]):
         self._frames += 1
         if self._frames % _AGENT_LOOK_FRAMES:
             return
+        if self.host_file.look():
+            self.host_changed.publish(None)
         if self.launch.agents.is_running() != self.glance.agent_runs:
             self.look()
         error = self.agent.error if self.agent is not None else None

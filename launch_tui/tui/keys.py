@@ -86,6 +86,8 @@ ACTIONS: tuple[Action, ...] = (
     _global("jobs", "2", "jobs", help="Show the jobs", palette="go: jobs"),
     _global("queues", "3", "queues", help="Show the queues", palette="go: queues"),
     _global("agent", "4", "agent", help="Show what the agent does", palette="go: agent"),
+    _global("gpus", "", "gpus", help="Show the GPUs and how busy the machine is",
+            palette="go: gpus"),
     _global("next_pane", "tab", "next pane", help="Go to the next pane"),
     _global("previous_pane", "shift+tab", "previous pane", help="Go to the pane before"),
     _global("launch", "n", "new", help="Launch a run", dangerous=True, footer=20,

@@ -27,6 +27,7 @@ from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.columns import Column
 from launch_tui.tui.widgets.facts import Facts, fact, heading, weak
 from launch_tui.tui.widgets.gpu_table import GpuTable, run_of
+from launch_tui.tui.widgets.host_panel import HostPanel
 from launch_tui.tui.widgets.list_rows import ListRows
 from launch_tui.tui.widgets.window_table import Cell, Row, WindowTable
 
@@ -76,6 +77,7 @@ class AgentScreen(ListScreen):
         """Compose what stands between the bars."""
         self._devices = DevicesFile(ui(self).home)
         yield Static("", id="agent-why", markup=False)
+        yield HostPanel(id="agent-host")
         yield GpuTable(id="agent-gpus")
         with Horizontal(classes="pair"):
             yield Facts(id="agent-facts", title="Agent")
@@ -93,6 +95,7 @@ class AgentScreen(ListScreen):
         self._table.focus()
         ui(self).glance_changed.subscribe(self, lambda _: self._glance_changed())
         ui(self).pulse.frame.subscribe(self, lambda _: self._look_at_devices(), immediate=True)
+        ui(self).host_changed.subscribe(self, lambda _: self._host_changed())
 
     def refresh_live(self) -> None:
         """Ask the store again."""
@@ -103,6 +106,7 @@ class AgentScreen(ListScreen):
         self._table.reload()
         self._slots = slots_held(app.launch)
         self._show_agent()
+        self._show_machine()
 
     def refresh_ages(self) -> None:
         """Draw ages anew."""
@@ -167,8 +171,27 @@ class AgentScreen(ListScreen):
 
     def _look_at_devices(self) -> None:
         if self.is_current and self._devices.look():
-            self.query_one(GpuTable).show_devices(self._devices.devices)
+            self._show_machine()
             self._show_agent()
+
+    def _host_changed(self) -> None:
+        if self.is_current:
+            self._show_machine()
+
+    def _show_machine(self) -> None:
+        host = ui(self).host_file
+        self.query_one(HostPanel).show_host(host)
+        self.query_one(GpuTable).show_devices(self._devices.devices, host.looks)
+
+    def on_resize(self) -> None:
+        """Say as much of the machine as there is room for."""
+        self.call_after_refresh(self._show_machine)
+
+    def go_to_gpus(self) -> None:
+        """Give the GPUs the focus; where there are none, the machine is in view anyway."""
+        gpus = self.query_one(GpuTable)
+        if gpus.display:
+            gpus.focus()
 
     def _glance_changed(self) -> None:
         if self.is_current:
