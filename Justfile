@@ -46,6 +46,10 @@ bench *parts="spine order parts widgets ui containers":
 screenshots:
     python screenshots/make.py
 
+# docs/keys.md, from the table of keys.
+keys:
+    python -m launch_tui.tui.key_page > docs/keys.md
+
 # Kill everything at random and look whether anything was lost: `just soak 60 --seed 7`; see bench/soak.py.
 soak *arguments:
     python bench/soak.py {{ arguments }}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.agent import config_images as images
 from launch_tui.agent import config_values as values
 from launch_tui.domain.document import read_document
+from launch_tui.domain.webhook import read_webhooks
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from launch_tui.agent.config_values import Reader
+    from launch_tui.domain.webhook import Webhook
     from launch_tui.store.paths import Home
 
 UNLIMITED = -1
@@ -50,6 +52,7 @@ class AgentConfig:
         gpu_busy_memory: Bytes in use by others above which a GPU is theirs; None for the default.
         cpus: Processors that runs may have; None for those of the machine.
         memory: Bytes that runs may have; None for those of the machine.
+        notify: Whom to tell of the ends of runs.
         builder: W&B's section about building images, checked, with W&B's names of the keys.
         registry: Where they are pushed to, in the older section.
         environment: W&B's section about clouds, checked.
@@ -70,6 +73,7 @@ class AgentConfig:
     gpu_busy_memory: int | None = None
     cpus: float | None = None
     memory: int | None = None
+    notify: tuple[Webhook, ...] = ()
     builder: Mapping[str, Any] = field(default_factory=dict)
     registry: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -154,6 +158,7 @@ _READERS: dict[str, Reader] = {
     "gpu_busy_memory": values.size,
     "cpus": values.processors,
     "memory": values.some_size,
+    "notify": read_webhooks,
 }
 
 _WITHOUT_EFFECT = ("max_schedulers", "environment")

@@ -21,7 +21,9 @@ from launch_tui.agent.config import AgentConfig
 from launch_tui.agent.context import Context
 from launch_tui.agent.devices import DeviceWatch
 from launch_tui.agent.execution import Execution
+from launch_tui.agent.host import HostWatch
 from launch_tui.agent.ledger import RETRY_S, WAITED_FOR
+from launch_tui.agent.outbox import Outbox
 from launch_tui.agent.setting import keeps_container
 from launch_tui.agent.wake import StoreChanges
 from launch_tui.domain.queue import Resource
@@ -172,16 +174,23 @@ class Agent:
                 asyncio.create_task(self._follow_config()),
                 asyncio.create_task(self._say_state()),
             ]
+            self._outbox = Outbox(context.db, context.agent, context.report)
+            stack.push_async_callback(self._outbox.close)
             self._context.report(self._greeting())
             self._say_notes()
             self._loop = asyncio.get_running_loop()
             self._configure_devices()
             self._context.devices.start()
             stack.callback(self._context.devices.close)
+            host = HostWatch(self._home, self._context.devices.machine)
+            host.start()
+            stack.callback(host.close)
             await self._take_over()
             self._ask_engine_if_used()
             self._look()
             await self._leave.wait()
+            if self._draining and not self._executions:
+                await self._outbox.flush()
             for task in (*listening, *self._tasks):
                 task.cancel()
             await asyncio.gather(*listening, *self._tasks, return_exceptions=True)
@@ -193,6 +202,7 @@ class Agent:
         """Go on with what dead agents have begun."""
         while not self._leave.is_set():
             try:
+                self._outbox.look(self._config.notify)
                 left = claiming.take_over(self._context.db, self._context.agent)
             except WAITED_FOR as error:
                 self._say_once(f"waits: {error.cause}")
@@ -249,6 +259,7 @@ class Agent:
             if not self._config_is_told:
                 self._tell_config()
             self._obey()
+            self._outbox.look(self._config.notify)
             self._wake_due()
             self._claim_more()
             # Last, for a run that was claimed just now may have been asked to stop before its

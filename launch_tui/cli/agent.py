@@ -12,12 +12,13 @@ from launch_tui.cli.times import clock, local
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from launch_tui.agent.report import AgentEvent
     from launch_tui.cli.parsing import Arguments
     from launch_tui.sdk.devices import Devices
     from launch_tui.store.agents import AgentStatus
+    from launch_tui.store.outbox import Subscriber
 
 _STYLES = {"finished": "green", "failed": "red", "lost": "red", "stopped": "yellow"}
 
@@ -53,6 +54,7 @@ def status(arguments: Arguments) -> int:
     with arguments.open() as sdk:
         found = sdk.agents.status()
         seen = DevicesFile(sdk.home)
+        hooks = sdk.agents.webhooks()
     running = found is not None and found.running
     # The record outlives the agent that wrote it, and nobody looks after it then.
     devices = seen.devices if running and seen.look() else None
@@ -60,14 +62,16 @@ def status(arguments: Arguments) -> int:
         values: dict[str, Any] = {"running": running, "pid": None, "host": None, "since": None}
         values |= {"queues": None, "max_jobs": None, "runs": []}
         values |= {"config": None, "problem": None, "notes": []}
-        values["gpus"] = _gpus(devices)
         if found is not None and running:
-            values |= {key: getattr(found, key) for key in values if key != "gpus"}
+            values |= {key: getattr(found, key) for key in values}
+        values["gpus"] = _gpus(devices)
+        values["notify"] = [asdict(hook) for hook in hooks]
         values["config"], values["problem"] = values["config"] or None, values["problem"] or None
         print_json(values)
         return 0
     if found is None or not running:
         line("no agent is running")
+        pairs(_webhooks(hooks))
         return 0
     pairs(
         {
@@ -77,11 +81,18 @@ def status(arguments: Arguments) -> int:
             "max jobs": "no limit" if found.max_jobs is None else str(found.max_jobs),
             "runs": ", ".join(found.runs) or "none",
             **_settings(found),
+            **_webhooks(hooks),
             "gpu trouble": devices.trouble if devices else "",
             **{f"gpu {gpu['index']}": _gpu_told(gpu) for gpu in _gpus(devices)},
         }
     )
     return 0
+
+
+def _webhooks(hooks: Sequence[Subscriber]) -> dict[str, str]:
+    from launch_tui.sdk.webhooks import told
+
+    return {f"tells {hook.name}": told(hook) for hook in hooks}
 
 
 def _gpus(devices: Devices | None) -> list[dict[str, Any]]:

@@ -48,15 +48,16 @@ def open_ui(home: str | None, *, read_only: bool, ascii_only: bool, demo: bool =
     # Nothing that is made until the first paint is garbage; the application turns it on again.
     gc.disable()
     from launch_tui.tui.app import LaunchApp
+    from launch_tui.tui.fitting import fitting
     from launch_tui.tui.leaving import Leave
-    from launch_tui.tui.theme import needs_ascii
 
     inside = EmbeddedAgent()
     encoding = "utf-8" if speaks_utf8() else "ascii"
     app = LaunchApp(
         home,
         read_only=read_only,
-        ascii_only=ascii_only or needs_ascii(os.environ, encoding),
+        ascii_only=ascii_only,
+        fits=fitting(os.environ, encoding),
         make_agent=inside.made,
         demo=demo,
     )

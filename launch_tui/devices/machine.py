@@ -26,34 +26,37 @@ def usable_cpus(root: Path = _ROOT) -> float:
 def usable_memory(root: Path = _ROOT) -> int:
     """Return the bytes of main memory, of the machine or of this process's cgroup."""
     limits = [limit for limit in _memory_limits(root) if 0 < limit < _UNLIMITED]
-    total = _total_memory(root)
+    total = total_memory(root)
     return min([total, *limits]) if total else min(limits, default=0)
 
 
 def _cpu_quotas(root: Path) -> Iterator[float]:
-    for folder in _cgroups(root, ""):
-        quota, _, period = _read(folder / "cpu.max").partition(" ")
+    for folder in cgroups(root, ""):
+        quota, _, period = read_text(folder / "cpu.max").partition(" ")
         if quota.isdigit() and period.isdigit():
             yield int(quota) / int(period)
-    for folder in _cgroups(root, "cpu"):
-        quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
+    for folder in cgroups(root, "cpu"):
+        quota, period = (
+            read_text(folder / "cpu.cfs_quota_us"),
+            read_text(folder / "cpu.cfs_period_us"),
+        )
         if quota.isdigit() and period.isdigit():
             yield int(quota) / int(period)
 
 
 def _memory_limits(root: Path) -> Iterator[int]:
-    files = [folder / "memory.max" for folder in _cgroups(root, "")]
-    files += [folder / "memory.limit_in_bytes" for folder in _cgroups(root, "memory")]
+    files = [folder / "memory.max" for folder in cgroups(root, "")]
+    files += [folder / "memory.limit_in_bytes" for folder in cgroups(root, "memory")]
     for file in files:
-        text = _read(file)
+        text = read_text(file)
         if text.isdigit():
             yield int(text)
 
 
-def _cgroups(root: Path, controller: str) -> Iterator[Path]:
+def cgroups(root: Path, controller: str) -> Iterator[Path]:
     """Yield this process's cgroup and those around it; ``controller`` is empty for version 2."""
     top = root / "sys/fs/cgroup" / controller
-    for line in _read(root / "proc/self/cgroup").splitlines():
+    for line in read_text(root / "proc/self/cgroup").splitlines():
         _, names, path = line.split(":", 2)
         if controller not in names.split(","):
             continue
@@ -62,14 +65,16 @@ def _cgroups(root: Path, controller: str) -> Iterator[Path]:
             yield top / part
 
 
-def _total_memory(root: Path) -> int:
-    for line in _read(root / "proc/meminfo").splitlines():
+def total_memory(root: Path) -> int:
+    """Return the bytes of memory that the kernel has; 0 where it does not say."""
+    for line in read_text(root / "proc/meminfo").splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024
     return 0
 
 
-def _read(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """Return what a file of the kernel's says, without the line's end; empty without the file."""
     try:
         return file.read_text().strip()
     except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from launch_tui.errors import LaunchError
-from launch_tui.store import agents, read, write
+from launch_tui.store import agents, outbox, read, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from launch_tui.domain.run import RunState
     from launch_tui.store.agents import AgentStatus
     from launch_tui.store.database import Database
+    from launch_tui.store.outbox import Subscriber
     from launch_tui.store.read import Event
 
 
@@ -47,6 +48,10 @@ class Agents:
     def stop(self) -> None:
         """Ask the agent to leave at once; runs go on and are adopted by the next one."""
         self._request("stop")
+
+    def webhooks(self) -> list[Subscriber]:
+        """Return how it stands with whom the agent tells of ends of runs."""
+        return outbox.standing(self._db)
 
     def events(self, limit: int = 200) -> list[Event]:
         """Return the newest events of everything, newest first."""

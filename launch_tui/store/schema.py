@@ -75,6 +75,13 @@ def lists_of_any_length(db: Tables) -> None:
         db.execute(statement)
 
 
+@migration()
+def outbox(db: Tables) -> None:
+    """Who is to be told of which ends of runs, and what is still owed."""
+    for statement in _OUTBOX:
+        db.execute(statement)
+
+
 _JOBS = """
 CREATE TABLE jobs (
     id          INTEGER PRIMARY KEY,
@@ -333,4 +340,45 @@ _SORTED_LISTS = (
 _LIST_INDEXES = (
     "CREATE INDEX runs_by_name ON runs (name COLLATE NOCASE, seq DESC)",
     "CREATE INDEX runs_by_metric ON runs (metric, seq DESC)",
+)
+
+_SUBSCRIBERS = """
+CREATE TABLE subscribers (
+    name            TEXT PRIMARY KEY,
+    place           INTEGER NOT NULL,
+    states          TEXT NOT NULL,              -- with a blank before and after each
+    delivered       INTEGER NOT NULL DEFAULT 0,
+    given_up        INTEGER NOT NULL DEFAULT 0,
+    delivered_at    TEXT,
+    error           TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID"""
+
+_LETTERS = """
+CREATE TABLE outbox (
+    id              INTEGER PRIMARY KEY,
+    subscriber      TEXT NOT NULL,
+    run_id          TEXT NOT NULL,
+    attempt         INTEGER NOT NULL,
+    state           TEXT NOT NULL,
+    created_at      TEXT NOT NULL,
+    not_before      TEXT NOT NULL DEFAULT '',
+    tries           INTEGER NOT NULL DEFAULT 0,
+    first_tried_at  TEXT
+)"""
+
+_OUTBOX = (
+    _SUBSCRIBERS,
+    _LETTERS,
+    "CREATE INDEX outbox_due ON outbox (subscriber, not_before, id)",
+    "CREATE INDEX outbox_of_run ON outbox (run_id)",
+    # In the transaction of the outcome, whoever ends the run.
+    "CREATE TRIGGER outbox_written AFTER UPDATE OF state ON runs"
+    " WHEN OLD.state <> NEW.state BEGIN"
+    " INSERT INTO outbox (subscriber, run_id, attempt, state, created_at)"
+    " SELECT name, NEW.id, NEW.attempt, NEW.state, coalesce(NEW.ended_at, '') FROM subscribers"
+    " WHERE instr(states, ' ' || NEW.state || ' '); END",
+    # A retry goes through the end of the attempt, in one transaction, and is no end of the run.
+    "CREATE TRIGGER outbox_taken_back AFTER UPDATE OF state ON runs"
+    " WHEN NEW.state = 'queued' AND OLD.state IN ('failed', 'lost', 'stopped', 'finished') BEGIN"
+    " DELETE FROM outbox WHERE run_id = OLD.id AND attempt = OLD.attempt; END",
 )

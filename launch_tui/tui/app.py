@@ -14,6 +14,8 @@ What a screen has of the application, by ``ui(self)``:
 - ``pulse``: the signals ``store_changed``, ``frame`` and ``minute``; screens get the first by
   ``refresh_live``.
 - ``ask(modal, answered)``: push a modal; ``answered`` is called unless it was closed by escape.
+- ``key("run.stop")``: the key of an action as it holds, for texts that name one.
+- ``refuses(action)``: why an action is not to be had here (read-only, in a browser), if so.
 - ``clock``: the time, seconds since the epoch; never ask another clock, frames in tests depend
   on it.
 
@@ -24,7 +26,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import socket
 import time
@@ -42,19 +43,24 @@ from textual.signal import Signal
 from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError
 from launch_tui.sdk import Launch
+from launch_tui.sdk.devices import HostFile
+from launch_tui.store.paths import default_home
 from launch_tui.tui import keys, leaving, theme
 from launch_tui.tui.ascii_bar import AsciiScrollBar
 from launch_tui.tui.failures import FailureNews
+from launch_tui.tui.fitting import Fitting
 from launch_tui.tui.glance import Glance, GlanceReader
 from launch_tui.tui.leaving import Leave
+from launch_tui.tui.manners import Manners
 from launch_tui.tui.pulse import Pulse
 from launch_tui.tui.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from textual.binding import BindingType
+    from textual.filter import LineFilter
     from textual.screen import Screen
     from textual.worker import Worker
 
@@ -75,6 +81,7 @@ _TOLD_ERRORS_S = 10.0
 _AGENT_LOOK_FRAMES = 5
 """An agent that dies commits nothing, so its lock is looked at twice a second (20 µs)."""
 _REMEMBERED_WORDS = 500
+READ_ONLY = "read-only"
 
 
 def _make_screen(place: str) -> Screen[Any]:
@@ -132,6 +139,7 @@ class LaunchApp(App[Leave]):
         clock: Seconds since the epoch.
         host: The machine's name, as the top bar shows it.
         demo: Launch the demo's training job once there is something to see.
+        fits: What fits the terminal, where the person's settings do not say.
 
     Raises:
         StoreError: When the data directory cannot be used.
@@ -159,17 +167,23 @@ class LaunchApp(App[Leave]):
         clock: Callable[[], float] = time.time,
         host: str = "",
         demo: bool = False,
+        fits: Fitting | None = None,
     ) -> None:
-        super().__init__()
+        where = None if home is None else str(home)
+        # Textual asks for the kind of colours before it asks for the theme.
+        self.manners = Manners(self, default_home(where), fits or Fitting(), ascii_only=ascii_only)
+        super().__init__(ansi_color=self.manners.has_sixteen_colours or None)
         self._demo = demo
         self.read_only = read_only
-        self.ascii_only = ascii_only
         self.clock = clock
         self.host = host or socket.gethostname()
         self.launch = Launch(home, read_only=read_only)
         self.home = self.launch.home
         self.pulse = Pulse(self, _Commits(self.launch), live=lambda: self.glance.active > 0)
         self.glance_changed: Signal[Glance] = Signal(self, "glance_changed")
+        self.host_file = HostFile(self.home)
+        """How the machine has stood in the last half hour."""
+        self.host_changed: Signal[None] = Signal(self, "host_changed")
         self._reader = GlanceReader(self.launch)
         self.glance = self._reader.read(clock())
         self.agent: AgentHandle | None = None
@@ -179,15 +193,17 @@ class LaunchApp(App[Leave]):
         """Whether the terminal was closed."""
         self._make_agent = make_agent
         self._frames = 0
-        self._terminal_title = ""
         self._agent_error: BaseException | None = None
         self._failures = FailureNews(self)
-        if ascii_only:
+        self.keymap = self.manners.settings.keymap
+        """Which keys the actions have."""
+        self.ascii_only = self.manners.ascii_only
+        if self.ascii_only:
             ScrollBar.renderer = AsciiScrollBar
         for ours in theme.THEMES:
             self.register_theme(ours)
         # Its watcher would read all style sheets once more, before the first paint.
-        self.set_reactive(LaunchApp.theme, theme.DARK.name)
+        self.set_reactive(LaunchApp.theme, self.manners.theme)
 
     # What screens use.
 
@@ -238,19 +254,43 @@ class LaunchApp(App[Leave]):
             if answer is not None:
                 answered(answer)
 
-        self.push_screen(modal, closed)
+        if modal.CHANGES and self.read_only:
+            self.tell_refusal(READ_ONLY)
+        else:
+            self.push_screen(modal, closed)
+
+    def key(self, action_id: str) -> str:
+        """Return the key of an action as people write it, as it holds."""
+        return self.keymap.shown(keys.BY_ID[action_id], ascii_only=self.ascii_only)
+
+    def refuses(self, action: str) -> str:
+        """Return why an action is not to be had here; empty when it is.
+
+        Args:
+            action: Its name, as Textual has it.
+        """
+        if self.read_only and keys.is_dangerous(action):
+            return READ_ONLY
+        if self.is_web and keys.needs_terminal(action):
+            return "not in a browser"
+        return ""
+
+    def tell_refusal(self, why: str) -> None:
+        """Say why nothing was done."""
+        self.notify(f"{why}: this is not to be had here", severity="warning", timeout=3,
+                    markup=False)  # fmt: skip
 
     def look(self) -> None:
         """Read the glance again and hand it on."""
         self.glance = self._reader.read(self.clock())
-        self._write_title()
+        self.manners.write_title(self.glance)
         self.glance_changed.publish(self.glance)
 
     # Beginning and end.
 
     def on_mount(self) -> None:
         """Begin to follow what is live."""
-        self.animation_level = "none" if os.environ.get("SSH_CONNECTION") else "basic"
+        self.manners.begin()
         self.pulse.store_changed.subscribe(self, lambda _: self.look(), immediate=True)
         self.pulse.frame.subscribe(self, lambda _: self._watch_agent(), immediate=True)
         self.pulse.store_changed.subscribe(self, lambda _: self._failures.look(), immediate=True)
@@ -258,8 +298,8 @@ class LaunchApp(App[Leave]):
         self.call_after_refresh(self._begin)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Grey out what would change something when the UI is read-only."""
-        if self.read_only and keys.is_dangerous(action):
+        """Grey out what is not to be had here."""
+        if self.refuses(action):
             return None
         return super().check_action(action, parameters)
 
@@ -273,7 +313,29 @@ class LaunchApp(App[Leave]):
 
     async def on_unmount(self) -> None:
         """Let go of what is open."""
+        self.manners.end()
         self.launch.close()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what all that is drawn goes through."""
+        return (*super().get_line_filters(), *self.manners.filters())
+
+    def draw_anew(self) -> None:
+        """Draw everything anew: how all of it is drawn has changed."""
+        for screen in self.screen_stack:
+            screen.set_class(self.ascii_only, "-ascii")
+            for widget in screen.walk_children(with_self=True):
+                widget.notify_style_update()
+                widget.refresh(layout=True)
+        self.refresh_bindings()
+
+    def on_app_focus(self) -> None:
+        """The terminal has the focus, and is one that tells."""
+        self.manners.hear_focus()
+
+    def on_app_blur(self) -> None:
+        """The terminal does not have the focus."""
+        self.manners.hear_focus()
 
     def action_app_quit(self) -> None:
         """Leave, after asking what becomes of work that goes on."""
@@ -314,6 +376,12 @@ class LaunchApp(App[Leave]):
         """Show what the agent said and what happened."""
         self.switch_mode("agent")
 
+    async def action_app_gpus(self) -> None:
+        """Show the GPUs, and the machine that they are in."""
+        await self.switch_mode("agent")
+        if go := getattr(self.screen_stack[0], "go_to_gpus", None):
+            self.call_after_refresh(go)
+
     def action_app_next_pane(self) -> None:
         """Go to the next pane."""
         self.screen.focus_next()
@@ -333,6 +401,9 @@ class LaunchApp(App[Leave]):
             job: The job it begins with.
             rerun: A run whose values it begins with.
         """
+        if self.read_only:
+            self.tell_refusal(READ_ONLY)
+            return
         self.push_screen(_named("screens.launch_form", "LaunchForm")(job=job, rerun=rerun))
 
     def action_app_demo(self) -> None:
@@ -383,10 +454,24 @@ class LaunchApp(App[Leave]):
             refresh()
 
     def action_app_theme(self) -> None:
-        """Go on to the next of dark, light and the terminal's own colours."""
-        names = [*(ours.name for ours in theme.THEMES), "ansi-dark"]
-        at = names.index(self.theme) if self.theme in names else -1
-        self.theme = names[(at + 1) % len(names)]
+        """Choose another theme."""
+        self.manners.choose_theme()
+
+    def action_app_motion(self) -> None:
+        """Let things move, or have nothing move."""
+        self.manners.turn_motion()
+
+    def action_app_ascii(self) -> None:
+        """Draw with ASCII alone, or with all that there is."""
+        self.manners.turn_ascii()
+
+    def action_app_settings(self) -> None:
+        """Edit the UI's settings."""
+        self.manners.edit_file()
+
+    def action_app_settings_path(self) -> None:
+        """Say where the UI's settings are."""
+        self.manners.tell_file()
 
     def action_app_back(self) -> None:
         """Close, clear or go back: the screen first (its ``go_back``), then to the one below."""
@@ -441,7 +526,7 @@ class LaunchApp(App[Leave]):
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, self.hang_up)
             loop.add_signal_handler(signal.SIGTERM, self.action_app_leave)
-        self._write_title()
+        self.manners.settle()
         self.pulse.start()
         if self._make_agent is not None and not self.read_only:
             self.run_worker(self._start_agent(self._make_agent), exit_on_error=False)
@@ -468,6 +553,8 @@ class LaunchApp(App[Leave]):
         self._frames += 1
         if self._frames % _AGENT_LOOK_FRAMES:
             return
+        if self.host_file.look():
+            self.host_changed.publish(None)
         if self.launch.agents.is_running() != self.glance.agent_runs:
             self.look()
         error = self.agent.error if self.agent is not None else None
@@ -494,20 +581,6 @@ class LaunchApp(App[Leave]):
         else:
             if done is not None:
                 done(result)
-
-    def _write_title(self) -> None:
-        """Name the terminal's tab after how things stand, when that has changed."""
-        glance = self.glance
-        live, bad = ("*", "!") if self.ascii_only else ("●", "✗")
-        words = [
-            "launch",
-            *([f"{live}{glance.active}"] if glance.active else []),
-            *([f"{bad}{glance.failed_today}"] if glance.failed_today else []),
-        ]
-        title = " ".join(words)
-        if title != self._terminal_title and self._driver is not None and not self.is_headless:
-            self._terminal_title = title
-            self._driver.write(f"\x1b]2;{title}\x07")
 
     def _body(self) -> Any:  # noqa: ANN401
         with suppress(NoMatches):

@@ -82,7 +82,11 @@ def has_desktop(environ: Mapping[str, str]) -> bool:
 
 def osc52(encoded: str, environ: Mapping[str, str]) -> str:
     """Return the sequence that makes the terminal copy, wrapped so that tmux passes it on."""
-    sequence = f"\x1b]52;c;{encoded}\x07"
+    return through_tmux(f"\x1b]52;c;{encoded}\x07", environ)
+
+
+def through_tmux(sequence: str, environ: Mapping[str, str]) -> str:
+    """Return a sequence as it reaches the terminal around tmux, where tmux is between."""
     if not environ.get("TMUX"):
         return sequence
     return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.binding import Binding
+from textual.keys import KEY_NAME_REPLACEMENTS, key_to_character
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +30,8 @@ SCOPES: dict[str, str] = {
     "agent": "Agent",
     "form": "Forms",
     "plan": "The plan of a launch",
+    "first": "While there is no run yet",
+    "move": "Moving",
 }
 """Where an action can be asked for, with the heading that help gives it."""
 
@@ -41,6 +44,10 @@ class Action:
     the footer, ``help`` one sentence for help and palette. ``dangerous`` actions change something
     and are greyed out by ``--read-only``. ``footer`` ranks the action in the footer, 1 first; 0
     keeps it out. ``palette`` is the palette's entry, ``area: verb``; empty keeps it out.
+    ``terminal`` actions need the person's own terminal or machine, and are greyed out in a browser.
+
+    ``keys`` and what is made of them are those of this table; the ones that hold, which a person
+    may have changed, are those of ``LaunchApp.keymap`` (keymap.py).
     """
 
     id: str
@@ -52,6 +59,7 @@ class Action:
     footer: int = 0
     palette: str = ""
     priority: bool = False
+    terminal: bool = False
 
     @property
     def name(self) -> str:
@@ -78,6 +86,8 @@ ACTIONS: tuple[Action, ...] = (
     _global("jobs", "2", "jobs", help="Show the jobs", palette="go: jobs"),
     _global("queues", "3", "queues", help="Show the queues", palette="go: queues"),
     _global("agent", "4", "agent", help="Show what the agent does", palette="go: agent"),
+    _global("gpus", "", "gpus", help="Show the GPUs and how busy the machine is",
+            palette="go: gpus"),
     _global("next_pane", "tab", "next pane", help="Go to the next pane"),
     _global("previous_pane", "shift+tab", "previous pane", help="Go to the pane before"),
     _global("launch", "n", "new", help="Launch a run", dangerous=True, footer=20,
@@ -92,8 +102,16 @@ ACTIONS: tuple[Action, ...] = (
             footer=90, palette="help: keys"),
     _global("palette", "ctrl+p,colon", "palette", help="Find any action, run, job or queue",
             footer=99),
-    _global("theme", "", "theme", help="Light, dark or the terminal's own colours",
-            palette="view: theme"),
+    _global("theme", "", "theme", help="Choose colours: dark, light, for weak eyes, the terminal's",
+            palette="view: theme…"),
+    _global("motion", "", "motion", help="Let things move, or have nothing move",
+            palette="view: motion on or off"),
+    _global("ascii", "", "ascii", help="Draw with ASCII alone, or with all that there is",
+            palette="view: ASCII on or off"),
+    _global("settings", "", "settings", help="Edit the UI's settings (ui.yaml) in $EDITOR",
+            dangerous=True, terminal=True, palette="app: settings…"),
+    _global("settings_path", "", "settings file", help="Say where ui.yaml is, and copy its path",
+            palette="help: config path"),
     _global("back", "escape", "back", help="Close, then clear the filter, then go back"),
     _global("quit", "q,ctrl+c", "quit", help="Leave; asks what becomes of work that goes on",
             footer=95, palette="app: quit"),
@@ -157,7 +175,7 @@ ACTIONS: tuple[Action, ...] = (
            help="Give a waiting run, or a whole group, the next lower priority",
            palette="run: lower priority"),
     Action(id="run.edit", keys="e", label="edit", scope="run", dangerous=True,
-           help="Edit a waiting run in $EDITOR", palette="run: edit"),
+           help="Edit a waiting run in $EDITOR", terminal=True, palette="run: edit"),
     Action(id="run.delete", keys="D", label="delete", scope="run", dangerous=True,
            help="Forget a run that has ended, with its files; asks", palette="run: delete…"),
     Action(id="tabs.previous", keys="left_square_bracket,h,left", label="tab", scope="tabs",
@@ -180,7 +198,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="queues.fewer", keys="minus", label="fewer at once", scope="queues", dangerous=True,
            help="Run one fewer at once", palette="queue: concurrency, one fewer at once"),
     Action(id="queues.edit", keys="e", label="edit", scope="queues", dangerous=True, footer=18,
-           help="Edit the queue's settings in $EDITOR", palette="queue: edit"),
+           help="Edit the queue's settings in $EDITOR", terminal=True, palette="queue: edit"),
     Action(id="queues.settings", keys="E", label="settings", scope="queues", dangerous=True,
            footer=17, help="Change the queue's settings in a form", palette="queue: settings…"),
     Action(id="queues.delete", keys="D", label="delete", scope="queues", dangerous=True, footer=35,
@@ -198,11 +216,31 @@ ACTIONS: tuple[Action, ...] = (
            scope="form", dangerous=True, footer=10, priority=True,
            help="Do what the form says, from any field"),
     Action(id="form.edit", keys="ctrl+e", label="edit field in $EDITOR", scope="form", footer=20,
-           priority=True, help="Edit the field in $EDITOR"),
+           priority=True, terminal=True, help="Edit the field in $EDITOR"),
     Action(id="form.plan", keys="f2", label="plan", scope="form", footer=30, priority=True,
            help="Show the plan, or the form again, where both do not fit"),
     Action(id="plan.copy", keys="y", label="copy command", scope="plan", footer=10,
            help="Copy the command that launches the same"),
+    Action(id="first.queue", keys="enter", label="make a local queue", scope="first",
+           dangerous=True, help="Make a queue for processes of this machine"),
+    Action(id="first.other", keys="N", label="other queue", scope="first", dangerous=True,
+           help="Make a queue, and say what for"),
+    Action(id="first.job", keys="A", label="add job", scope="first", dangerous=True,
+           help="Make a job from a folder or a git repository"),
+    Action(id="first.demo", keys="d", label="demo", scope="first", dangerous=True,
+           help="Launch a real training job three times, in a queue of its own"),
+    Action(id="move.down", keys="j,down", label="down", scope="move", help="One line down"),
+    Action(id="move.up", keys="k,up", label="up", scope="move", help="One line up"),
+    Action(id="move.half_down", keys="ctrl+d", label="half page down", scope="move",
+           help="Half a page down"),
+    Action(id="move.half_up", keys="ctrl+u", label="half page up", scope="move",
+           help="Half a page up"),
+    Action(id="move.page_down", keys="pagedown", label="page down", scope="move",
+           help="A page down"),
+    Action(id="move.page_up", keys="pageup", label="page up", scope="move", help="A page up"),
+    Action(id="move.first", keys="g,home", label="first", scope="move",
+           help="To the first line"),
+    Action(id="move.last", keys="G,end", label="last", scope="move", help="To the last line"),
 )  # fmt: skip
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
@@ -216,6 +254,10 @@ _SHOWN = {
 }  # fmt: skip
 
 
+_LONG_NAMES = {short: long for long, short in KEY_NAME_REPLACEMENTS.items()}
+"""Textual's short names of keys -> the names that it looks characters up by."""
+
+
 def bindings(*scopes: str) -> list[Binding]:
     """Return the bindings of all actions of these scopes."""
     return [
@@ -223,6 +265,18 @@ def bindings(*scopes: str) -> list[Binding]:
         for a in ACTIONS
         if a.scope in scopes and a.keys
     ]
+
+
+def moves(**actions: str) -> list[Binding]:
+    """Return the bindings by which a widget moves: ``moves(down="move(1)", first="go(0)")``."""
+    known = [(BY_ID[f"move.{name}"], action) for name, action in actions.items()]
+    return [Binding(a.keys, action, a.label, show=False, id=a.id) for a, action in known]
+
+
+def same_as(action_id: str, action: str) -> Binding:
+    """Return a binding for what is another widget's action too, so that both have one key."""
+    same = BY_ID[action_id]
+    return Binding(same.keys, action, same.label, show=False, id=same.id)
 
 
 def of_scopes(scopes: Iterable[str]) -> list[Action]:
@@ -236,8 +290,21 @@ def is_dangerous(name: str) -> bool:
     return name in BY_NAME and BY_NAME[name].dangerous
 
 
+def needs_terminal(name: str) -> bool:
+    """Say whether a Textual action needs the person's own terminal or machine."""
+    return name in BY_NAME and BY_NAME[name].terminal
+
+
 def shown_key(key: str) -> str:
     """Return a Textual key name as people write it: ``ctrl+p`` is ``^p``."""
     if key.startswith("ctrl+"):
         return f"^{key.removeprefix('ctrl+')}"
-    return _SHOWN.get(key, key)
+    return _SHOWN.get(key) or character_of(key) or key
+
+
+def character_of(key: str) -> str:
+    """Return the character that one types with a key; empty where it is none."""
+    if "+" in key:
+        return ""
+    character = key_to_character(_LONG_NAMES.get(key, key)) or ""
+    return character if character.isprintable() else ""

@@ -48,11 +48,15 @@ LEAST_TYPED = 2
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line: what it says, its key or a remark, and what it does."""
+    """One line: what it says, its key or a remark, and what it does.
+
+    ``refused`` is why it cannot be done here, empty where it can.
+    """
 
     text: str
     remark: str
     do: Callable[[], object]
+    refused: str = ""
 
 
 class Palette(LaunchModal[str]):
@@ -139,9 +143,10 @@ class Palette(LaunchModal[str]):
     def _show(self, text: str, *, keep: bool = False) -> None:
         at = best(text, [entry.text for entry in self._entries])[:MOST_SHOWN]
         rows = [
-            SideRow(str(n), printable(self._entries[n].text), printable(self._entries[n].remark))
-            for n in at
-        ]
+            SideRow(str(n), printable(each.text), printable(each.refused or each.remark),
+                    weak=bool(each.refused))
+            for n, each in ((n, self._entries[n]) for n in at)
+        ]  # fmt: skip
         if keep:
             # What comes later is not to move the cursor off what it was put on.
             self._list.show_rows(rows)
@@ -179,9 +184,10 @@ def open_palette(app: LaunchApp) -> None:
 def action_entries(app: LaunchApp) -> Iterable[Entry]:
     """Yield the actions that can be done from here, and those of the other screens."""
     for action in keys.ACTIONS:
-        if action.palette and not (action.dangerous and app.read_only):
-            remark = keys.shown_key(action.keys.split(",")[0]) if action.keys else ""
-            yield Entry(action.palette, remark, partial(_do, app, action))
+        if action.palette:
+            refused = app.refuses(action.name)
+            do = partial(app.tell_refusal, refused) if refused else partial(_do, app, action)
+            yield Entry(action.palette, app.key(action.id), do, refused)
 
 
 def go_entries(app: LaunchApp) -> Iterable[Entry]:

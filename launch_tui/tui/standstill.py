@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from launch_tui.tui import keys
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from launch_tui.domain.queue import Queue
     from launch_tui.store.agents import AgentStatus
     from launch_tui.tui.glance import Glance
 
 
-def why_still(glance: Glance, heads: Mapping[str, str]) -> str:
+def own_key(action_id: str) -> str:
+    """Return the key of an action as the table has it."""
+    return keys.BY_ID[action_id].key
+
+
+def why_still(glance: Glance, heads: Mapping[str, str], key: Callable[[str], str] = own_key) -> str:
     """Return the one sentence that answers "why is nothing happening".
 
     Args:
         glance: How things stand.
         heads: What the first in line of each queue lacks, empty for nothing; a queue is left out
             where all wait for a time or for other runs.
+        key: Returns the key of an action.
     """
     waits = [queue for queue in glance.queues if queue.depth]
     agent = glance.agent
@@ -30,24 +38,25 @@ def why_still(glance: Glance, heads: Mapping[str, str]) -> str:
     if not waits:
         if glance.active:
             return f"{_runs(glance)} at work, and nothing waits."
-        return "Nothing waits and nothing runs. n launches a run."
-    blocked = [blocks(queue, agent) or _head(queue, heads) for queue in waits]
+        return f"Nothing waits and nothing runs. {key('app.launch')} launches a run."
+    blocked = [blocks(queue, agent, key) or _head(queue, heads) for queue in waits]
     if all(blocked):
         return f"Nothing more is started: {'; '.join(blocked)}."
     free = [queue.name for queue, why in zip(waits, blocked, strict=True) if not why]
     return f"The next of {', '.join(free)} is started as soon as the agent comes to it."
 
 
-def blocks(queue: Queue, agent: AgentStatus | None) -> str:
+def blocks(queue: Queue, agent: AgentStatus | None, key: Callable[[str], str] = own_key) -> str:
     """Return what keeps the runs of a queue from being started; empty for nothing."""
     if agent is None or not agent.running:
         return "no agent runs"
     if queue.paused:
-        return f"{queue.name} is paused (3, then P)"
+        return f"{queue.name} is paused ({key('app.queues')}, then {key('queues.pause')})"
     if agent.queues is not None and queue.name not in agent.queues:
         return f"the agent does not serve {queue.name}"
     if queue.running >= queue.max_running:
-        return f"{queue.name} is full, {queue.running}/{queue.max_running} (3, then + for more)"
+        more = f"{key('app.queues')}, then {key('queues.more')} for more"
+        return f"{queue.name} is full, {queue.running}/{queue.max_running} ({more})"
     if agent.max_jobs is not None and len(agent.runs) >= agent.max_jobs:
         return f"the agent has its {agent.max_jobs} jobs"
     return ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from textual.theme import Theme
 
 from launch_tui.domain.run import RunState
+from launch_tui.tui import palettes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,8 +71,19 @@ LIGHT = Theme(
     panel="#dadada",
     dark=False,
 )
-THEMES = (DARK, LIGHT)
+THEMES = (DARK, LIGHT, *palettes.THEMES)
 """Ours, to be registered; for sixteen colours Textual's own ``ansi-dark`` and ``ansi-light``."""
+SIXTEEN = ("ansi-dark", "ansi-light")
+TOLD = {
+    DARK.name: "blue and orange",
+    LIGHT.name: "blue and orange",
+    palettes.RED_CYAN_DARK.name: "for a blue-yellow weakness",
+    palettes.RED_CYAN_LIGHT.name: "for a blue-yellow weakness",
+    palettes.CONTRAST.name: "black, white, few and bright",
+    SIXTEEN[0]: "the terminal's own 16 colours",
+    SIXTEEN[1]: "the same, on a light ground",
+}
+"""Theme -> whom or what it is for."""
 
 _SERIES_DARK = ("#5fafff", "#ffaf00", "#00af87", "#d787af", "#ff5f00", "#ffff5f", "#0087d7")
 _SERIES_LIGHT = ("#0087d7", "#af8700", "#00875f", "#af5f87", "#d75f00", "#878700", "#005faf")
@@ -86,6 +98,8 @@ def glyph(state: RunState, *, ascii_only: bool = False) -> str:
 
 def state_style(state: RunState, theme: Theme) -> str:
     """Return the Rich style of a state's glyph and word under a theme."""
+    if own := palettes.BY_THEME.get(theme.name):
+        return own.states[state]
     look = LOOKS[state]
     if theme.ansi:
         return look.ansi
@@ -116,7 +130,35 @@ def needs_ascii(environ: Mapping[str, str], encoding: str) -> bool:
     return environ.get("TERM") == "linux" or encoding.lower().replace("-", "") != "utf8"
 
 
+def names() -> tuple[str, ...]:
+    """Return the names of all themes that can be chosen."""
+    return tuple(TOLD)
+
+
+def fitting(environ: Mapping[str, str]) -> str:
+    """Return the theme that fits a terminal, from what it says of itself.
+
+    A terminal that has sixteen colours would turn ours into others; one that says that its ground
+    is light (``COLORFGBG``, as rxvt, Konsole and Emacs do) gets the light one. Who wants no colours
+    (``NO_COLOR``) gets what shows its cursor without any.
+    """
+    ground = environ.get("COLORFGBG", "").rpartition(";")[2]
+    light = ground.isdigit() and int(ground) in (7, *range(9, 16))
+    if environ.get("NO_COLOR") or not has_256_colours(environ):
+        return SIXTEEN[light]
+    return (LIGHT if light else DARK).name
+
+
+def has_256_colours(environ: Mapping[str, str]) -> bool:
+    """Whether a terminal gets our colours as they are: Rich's rule, for it is Rich that draws."""
+    if environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
+        return True
+    return environ.get("TERM", "").strip().lower().rpartition("-")[2] in ("256color", "kitty")
+
+
 def _palette(theme: Theme) -> tuple[str, ...]:
+    if own := palettes.BY_THEME.get(theme.name):
+        return own.series
     if theme.ansi:
         return _SERIES_ANSI
     return _SERIES_DARK if theme.dark else _SERIES_LIGHT

@@ -363,6 +363,7 @@ def test_agent_status_when_none_runs(cli):
     assert cli("agent", "status", "--json").json == {
         "running": False, "pid": None, "host": None, "since": None, "queues": None,
         "max_jobs": None, "runs": [], "config": None, "notes": [], "problem": None, "gpus": [],
+        "notify": [],
     }  # fmt: skip
     for verb in ("drain", "resume", "stop"):
         result = cli("agent", verb)

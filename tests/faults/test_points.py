@@ -51,6 +51,8 @@ ALSO_OF_WAITING = {
 }
 OF_CONTAINERS = {name for name in faults.POINTS if name.startswith(("container.", "image."))}
 """Points that only runs in containers reach: ``test_containers`` goes through those."""
+OF_WEBHOOKS = {"outbox.before", "outbox.answered", "outbox.noted"}
+"""Points that only an agent with a webhook reaches: tests/faults/test_webhooks.py goes there."""
 KILLS = 3
 """How many agents in a row die at the point, the first time that each of them comes there."""
 BACKOFF_S = 0.2
@@ -78,7 +80,9 @@ def story(world, fault):
     world.kill(agent)
 
 
-@pytest.mark.parametrize("fault", sorted(set(faults.POINTS) - OF_WAITING - OF_CONTAINERS))
+@pytest.mark.parametrize(
+    "fault", sorted(set(faults.POINTS) - OF_WAITING - OF_CONTAINERS - OF_WEBHOOKS)
+)
 def test_nothing_is_lost_or_done_twice(world, fault):
     story(world, fault)
     world.start_agent()

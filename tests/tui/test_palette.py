@@ -72,16 +72,6 @@ async def test_a_click_chooses(busy_world, make_app):
         await until(pilot, lambda: app.current_mode == "queues")
 
 
-async def test_read_only_offers_nothing_that_changes_something(busy_world, make_app):
-    app = make_app(read_only=True)
-    async with app.run_test(size=(120, 34)) as pilot:
-        await settle(pilot)
-        await pilot.press("ctrl+p")
-        await settle(pilot)
-        assert "queue: new" not in frame(app)
-        assert "go: queues" in frame(app)
-
-
 async def test_hostile_names_do_nothing(world, make_app):
     world.queue("gpu")
     world.run(job="train", name="\x1b]0;pwned\x07[/b]\x9b2J")

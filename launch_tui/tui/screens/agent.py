@@ -14,6 +14,7 @@ from launch_tui.domain.run import RunState
 from launch_tui.domain.text import printable
 from launch_tui.sdk.devices import DevicesFile, Slots, slots_held
 from launch_tui.sdk.standing import blocked
+from launch_tui.sdk.webhooks import told
 from launch_tui.tui import keys
 from launch_tui.tui.glance import seconds
 from launch_tui.tui.going import open_run
@@ -27,17 +28,19 @@ from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.columns import Column
 from launch_tui.tui.widgets.facts import Facts, fact, heading, weak
 from launch_tui.tui.widgets.gpu_table import GpuTable, run_of
+from launch_tui.tui.widgets.host_panel import HostPanel
 from launch_tui.tui.widgets.list_rows import ListRows
 from launch_tui.tui.widgets.window_table import Cell, Row, WindowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
     from launch_tui.sdk.devices import Devices
     from launch_tui.store.agents import AgentStatus
+    from launch_tui.store.outbox import Subscriber
     from launch_tui.store.read import Event
     from launch_tui.tui.glance import Glance
 
@@ -75,6 +78,7 @@ class AgentScreen(ListScreen):
         """Compose what stands between the bars."""
         self._devices = DevicesFile(ui(self).home)
         yield Static("", id="agent-why", markup=False)
+        yield HostPanel(id="agent-host")
         yield GpuTable(id="agent-gpus")
         with Horizontal(classes="pair"):
             yield Facts(id="agent-facts", title="Agent")
@@ -92,6 +96,7 @@ class AgentScreen(ListScreen):
         self._table.focus()
         ui(self).glance_changed.subscribe(self, lambda _: self._glance_changed())
         ui(self).pulse.frame.subscribe(self, lambda _: self._look_at_devices(), immediate=True)
+        ui(self).host_changed.subscribe(self, lambda _: self._host_changed())
 
     def refresh_live(self) -> None:
         """Ask the store again."""
@@ -102,6 +107,7 @@ class AgentScreen(ListScreen):
         self._table.reload()
         self._slots = slots_held(app.launch)
         self._show_agent()
+        self._show_machine()
 
     def refresh_ages(self) -> None:
         """Draw ages anew."""
@@ -177,8 +183,27 @@ class AgentScreen(ListScreen):
 
     def _look_at_devices(self) -> None:
         if self.is_current and self._devices.look():
-            self.query_one(GpuTable).show_devices(self._devices.devices)
+            self._show_machine()
             self._show_agent()
+
+    def _host_changed(self) -> None:
+        if self.is_current:
+            self._show_machine()
+
+    def _show_machine(self) -> None:
+        host = ui(self).host_file
+        self.query_one(HostPanel).show_host(host)
+        self.query_one(GpuTable).show_devices(self._devices.devices, host.looks)
+
+    def on_resize(self) -> None:
+        """Say as much of the machine as there is room for."""
+        self.call_after_refresh(self._show_machine)
+
+    def go_to_gpus(self) -> None:
+        """Give the GPUs the focus; where there are none, the machine is in view anyway."""
+        gpus = self.query_one(GpuTable)
+        if gpus.display:
+            gpus.focus()
 
     def _glance_changed(self) -> None:
         if self.is_current:
@@ -207,10 +232,11 @@ class AgentScreen(ListScreen):
         lines = agent_lines(app.glance, app.clock())
         lines += machine_lines(self._devices.devices, self._slots)
         lines += queue_lines(app.glance)
+        lines += webhook_lines(app.launch.agents.webhooks())
         lines += said_lines(app.agent_words)
         self.query_one("#agent-facts", Facts).show(lines)
         self.query_one("#agent-why", Static).update(
-            Content(printable(why_still(app.glance, blocked(app.launch))))
+            Content(printable(why_still(app.glance, blocked(app.launch), app.key)))
         )
 
 
@@ -273,6 +299,15 @@ def queue_lines(glance: Glance) -> list[Content]:
         for q in glance.queues
     ]  # fmt: skip
     return [*heading("Queues"), *(lines or [weak("none yet: 3, then N")])]
+
+
+def webhook_lines(hooks: Sequence[Subscriber]) -> list[Content]:
+    """Return how it stands with each of whom the agent tells of ends of runs."""
+    lines = [
+        fact(hook.name, told(hook), "$warning" if hook.error or hook.given_up else "")
+        for hook in hooks
+    ]
+    return [*heading("Tells"), *lines] if lines else []
 
 
 def said_lines(said: Iterable[tuple[float, str]]) -> list[Content]:

@@ -78,8 +78,8 @@ class LaunchScreen(Screen[None]):
             self.refresh_live()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Grey out what would change something when the UI is read-only."""
-        if ui(self).read_only and keys.is_dangerous(action):
+        """Grey out what is not to be had here."""
+        if ui(self).refuses(action):
             return None
         return super().check_action(action, parameters)
 
@@ -97,15 +97,23 @@ class LaunchScreen(Screen[None]):
 class LaunchModal(ModalScreen[T], Generic[T]):
     """A modal: Textual keeps other keys from the screen below; ``escape`` closes it with None."""
 
+    CHANGES: ClassVar[bool] = False
+    """Whether it is there to change something, and so is not to be had read-only."""
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape", "close", "close"),
-        ("ctrl+q", "app.app_leave", "leave"),
+        keys.same_as("app.leave", "app.app_leave"),
     ]
 
     def on_mount(self) -> None:
         """Draw as the terminal can."""
         self.set_class(ui(self).ascii_only, "-ascii")
         self._fit_the_terminal()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey out what is not to be had here."""
+        if ui(self).refuses(action):
+            return None
+        return super().check_action(action, parameters)
 
     def action_close(self) -> None:
         """Close without an answer."""

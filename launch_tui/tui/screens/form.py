@@ -37,6 +37,7 @@ class FormModal(LaunchModal[str]):
     """A form in a dialog. Returns what ``submit`` dismisses it with, None for escape."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ("form",)
+    CHANGES: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = list(keys.bindings("form"))
     HEADING: ClassVar[str] = ""
     SUBMIT: ClassVar[str] = "Create"
@@ -86,7 +87,8 @@ class FormModal(LaunchModal[str]):
         yield says
         with Horizontal(classes="buttons form-buttons"):
             yield Button(self.SUBMIT, id="submit", variant="primary", compact=True)
-            yield Static(self.HINT, classes="hint", markup=False)
+            hint = self.HINT.replace("f5", ui(self).key("form.submit"), 1)
+            yield Static(hint, classes="hint", markup=False)
             yield from self.foot_more()
 
     def foot_more(self) -> ComposeResult:

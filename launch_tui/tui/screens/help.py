@@ -11,35 +11,38 @@ from textual.widgets import Static
 
 from launch_tui.tui import keys
 from launch_tui.tui.screens.base import LaunchModal
-from launch_tui.tui.widgets.key_bar import scopes_of
+from launch_tui.tui.ui import ui
+from launch_tui.tui.widgets.key_bar import OFF, scopes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.widget import Widget
 
+    from launch_tui.tui.keymap import KeyMap
+
 KEY_WIDTH = 13
-_MOVING = (
-    ("j k ↑ ↓", "one line"),
-    ("g G", "first, last"),
-    ("^d ^u", "half a page"),
-    ("pgdn pgup", "a page"),
-)
 
 
 class HelpScreen(LaunchModal[str]):
     """Shows the keys that act on the screen below, then all others."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark,f1,q", "close", "close", show=False),
-        Binding("j,down", "scroll(1)", "down", show=False),
-        Binding("k,up", "scroll(-1)", "up", show=False),
-        Binding("ctrl+d,pagedown,space", "scroll(10)", "page down", show=False),
-        Binding("ctrl+u,pageup", "scroll(-10)", "page up", show=False),
-        Binding("g,home", "scroll(-10000)", "first", show=False),
-        Binding("G,end", "scroll(10000)", "last", show=False),
+        keys.same_as("app.help", "close"),
+        Binding("q", "close", "close", show=False),
+        Binding("space", "scroll(10)", "page down", show=False),
+        *keys.moves(
+            down="scroll(1)",
+            up="scroll(-1)",
+            half_down="scroll(10)",
+            half_up="scroll(-10)",
+            page_down="scroll(10)",
+            page_up="scroll(-10)",
+            first="scroll(-10000)",
+            last="scroll(10000)",
+        ),
     ]
 
     def compose(self) -> ComposeResult:
@@ -59,39 +62,52 @@ class HelpScreen(LaunchModal[str]):
         own = None if below is None else below.focused
         if own is not None:
             yield from _own_keys(own)
-        yield from scope_lines([*here, "global"])
-        yield Content.styled("Moving", "bold $secondary")
-        for key, words in _MOVING:
-            yield _line(key, words)
-        others = [scope for scope in keys.SCOPES if scope not in (*here, "global")]
-        yield Content("")
+        app = ui(self)
+        everywhere = [*here, "global", "move"]
+        yield from scope_lines(everywhere, app.keymap, app.refuses)
+        others = [scope for scope in keys.SCOPES if scope not in everywhere]
         yield Content.styled("─── elsewhere ", "$foreground-muted")
         yield Content("")
-        yield from scope_lines(others)
+        yield from scope_lines(others, app.keymap, app.refuses)
 
 
-def scope_lines(scopes: Iterable[str]) -> Iterable[Content]:
-    """Yield the keys of scopes, each under its heading."""
+def scope_lines(
+    scopes: Iterable[str], keymap: KeyMap, refuses: Callable[[str], str]
+) -> Iterable[Content]:
+    """Yield the keys of scopes, each under its heading.
+
+    Args:
+        scopes: Their names.
+        keymap: The keys that hold.
+        refuses: Returns why an action is not to be had, by its name.
+    """
     for scope in scopes:
         actions = [a for a in keys.of_scopes((scope,)) if a.keys]
         if not actions:
             continue
         yield Content.styled(keys.SCOPES.get(scope, scope), "bold $secondary")
         for action in actions:
-            shown = " ".join(keys.shown_key(key) for key in action.keys.split(","))
-            yield _line(shown, action.help or action.label, dangerous=action.dangerous)
+            shown = " ".join(keys.shown_key(key) for key in keymap.of(action))
+            words, refused = action.help or action.label, refuses(action.name)
+            if refused:
+                yield Content.styled(f" {shown:{KEY_WIDTH}} {words} ({refused})", OFF)
+            else:
+                yield _line(shown, words, dangerous=action.dangerous)
         yield Content("")
 
 
 def _own_keys(widget: Widget) -> Iterable[Content]:
     """Yield the keys of a focused pane that the table does not have, such as a log's."""
     known = {action.name for action in keys.ACTIONS}
+    in_table = {action.id for action in keys.ACTIONS}
     plain = ("move", "page", "go", "first", "last", "open", "choose", "scroll", "mark")
     lines = [
         _line(" ".join(keys.shown_key(key) for key in binding.key.split(",")), binding.description)
         for bindings in type(widget).__dict__.get("BINDINGS", ())
         for binding in ([bindings] if isinstance(bindings, Binding) else [])
-        if binding.action.partition("(")[0] not in (*known, *plain) and binding.description
+        if binding.action.partition("(")[0] not in (*known, *plain)
+        and binding.id not in in_table
+        and binding.description
     ]
     if lines:
         yield Content.styled("In this pane", "bold $secondary")

@@ -7,18 +7,20 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
 from launch_tui.domain.queue import DEFAULT_QUEUE, Resource
 from launch_tui.domain.text import printable
+from launch_tui.tui import keys
 from launch_tui.tui.going import show_job, show_queue
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.bar import clickable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from textual.binding import BindingType
 
     from launch_tui.tui.glance import Glance
 
@@ -39,12 +41,8 @@ Found = tuple[str, bool, str]
 class FirstRun(Static, can_focus=True):
     """Shown in place of the runs while there never was one; hides itself when there is."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "make_queue", "make a local queue"),
-        Binding("N", "new_queue", "new queue"),
-        Binding("A", "new_job", "add a job"),
-        Binding("d", "demo", "try the demo"),
-    ]
+    SCOPES = ("first",)
+    BINDINGS: ClassVar[list[BindingType]] = list(keys.bindings("first"))
 
     def __init__(self) -> None:
         super().__init__(id="first-run", classes="pane", markup=False)
@@ -60,30 +58,30 @@ class FirstRun(Static, can_focus=True):
         app.glance_changed.subscribe(self, self._follow)
         self._follow(app.glance)
 
-    def action_make_queue(self) -> None:
+    def action_first_queue(self) -> None:
         """Make the queue ``default``, for processes of this machine."""
         if not ui(self).glance.queues:
             ui(self).act(lambda launch: launch.queues.create(DEFAULT_QUEUE, Resource.LOCAL_PROCESS))
 
-    def action_new_queue(self) -> None:
+    def action_first_other(self) -> None:
         """Open the form for a queue."""
         from launch_tui.tui.screens.new_queue import NewQueue
 
         ui(self).ask(NewQueue(), lambda name: show_queue(ui(self), name))
 
-    def action_new_job(self) -> None:
+    def action_first_job(self) -> None:
         """Open the form for a job."""
         from launch_tui.tui.screens.new_job import NewJob
 
         ui(self).ask(NewJob(), lambda name: show_job(ui(self), name))
 
-    def action_demo(self) -> None:
+    def action_first_demo(self) -> None:
         """Launch the demo."""
         ui(self).action_app_demo()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Grey out what would change something when the UI is read-only."""
-        if ui(self).read_only and action in ("make_queue", "new_queue", "new_job", "demo"):
+        """Grey out what is not to be had here."""
+        if ui(self).refuses(action):
             return None
         return super().check_action(action, parameters)
 
@@ -123,8 +121,12 @@ class FirstRun(Static, can_focus=True):
         app = ui(self)
         queues = [queue.name for queue in glance.queues]
         self.update(
-            first_run_content(queues, self._jobs, self._found, short_path(app.home.root),
-                              narrow=self.size.width < NARROW, ascii_only=app.ascii_only)
+            first_run_content(
+                queues, self._jobs, self._found, short_path(app.home.root),
+                key=lambda name: app.keymap.shown(keys.BY_ID[name], ascii_only=True),
+                narrow=self.size.width < NARROW, ascii_only=app.ascii_only,
+                read_only=app.read_only,
+            )
         )  # fmt: skip
 
 
@@ -134,8 +136,10 @@ def first_run_content(
     found: Sequence[Found],
     data: str,
     *,
+    key: Callable[[str], str],
     narrow: bool = False,
     ascii_only: bool = False,
+    read_only: bool = False,
 ) -> Content:
     """Return the card's text.
 
@@ -144,14 +148,19 @@ def first_run_content(
         jobs: Names of the jobs that there are.
         found: What was found on this machine, as far as it has been looked for.
         data: The data directory.
+        key: Returns the key of an action.
         narrow: Whether to leave out what explains.
         ascii_only: Whether to keep to ASCII.
+        read_only: Whether none of it can be done from here.
     """
     yes, no = ("+", "-") if ascii_only else ("✓", "✗")
-    queue_keys = [("enter", "make a local queue", "make_queue"), ("N", "another", "new_queue")]
+    queue_keys = [
+        (key("first.queue"), "make a local queue", "first_queue"),
+        (key("first.other"), "another", "first_other"),
+    ]
     why = ("", "", "", "") if narrow else _WHY
-    launch_keys = [("n", "launch", "app.app_launch")]
-    job_keys = [("A", "add a folder or repository", "new_job")]
+    launch_keys = [(key("app.launch"), "launch", "app.app_launch")]
+    job_keys = [(key("first.job"), "add a folder or repository", "first_job")]
     lines = [
         Content(""),
         Content.styled("Nothing here yet. Three things make a run:", "bold"),
@@ -160,10 +169,12 @@ def first_run_content(
         _step(2, "a job   ", why[1], jobs, job_keys, yes),
         _step(3, "a launch", why[2], (), launch_keys, yes),
         Content(""),
-        Content.assemble(" ", _key("d", "try the demo", "demo"),
+        Content.assemble(" ", _key(key("first.demo"), "try the demo", "first_demo"),
                          (why[3], "$foreground-muted")),
         Content(""),
     ]  # fmt: skip
+    if read_only:
+        lines[-1:] = [Content.styled("read-only: make them with launch-tui", "$warning"), lines[-1]]
     told = [
         Content.assemble((f"{yes if there else no} ", "$success" if there else "$foreground-muted"),
                          name, (f" {remark}" if remark else "", "$foreground-muted"))

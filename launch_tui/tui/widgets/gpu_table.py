@@ -6,18 +6,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from launch_tui.domain.quantities import write_size
+from launch_tui.tui.trend import over_time, spark
 from launch_tui.tui.ui import entitle, ui
 from launch_tui.tui.widgets.columns import Column
+from launch_tui.tui.widgets.host_panel import MINUTES
 from launch_tui.tui.widgets.list_rows import ListRows
 from launch_tui.tui.widgets.window_table import Cell, Row, WindowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from launch_tui.domain.slots import Gpu, Stranger
-    from launch_tui.sdk.devices import Devices, RunUse
+    from launch_tui.sdk.devices import Devices, HostLook, RunUse
 
 _BAR = 10
+_TREND = 12
 COLUMNS = (
     Column(key="gpu", label="GPU", width=3, right=True),
     Column(key="name", label="NAME", width=16, rank=3),
@@ -25,6 +28,7 @@ COLUMNS = (
     Column(key="memory", label="USED", width=12, right=True),
     Column(key="utilization", label="UTIL", width=4, right=True),
     Column(key="temperature", label="TEMP", width=5, rank=1, right=True),
+    Column(key="trend", label="10 MIN", width=_TREND, rank=4),
     Column(key="by", label="USED BY", width=24, flexible=True),
 )
 _FRAME = 3
@@ -46,8 +50,13 @@ class GpuTable(WindowTable):
         self._lines = ListRows()
         super().__init__(COLUMNS, self._lines, id=id, classes="pane aside")
 
-    def show_devices(self, devices: Devices | None) -> None:
-        """Show what was seen; nothing at all where there is no GPU."""
+    def show_devices(self, devices: Devices | None, looks: Sequence[HostLook] = ()) -> None:
+        """Show what was seen; nothing at all where there is no GPU.
+
+        Args:
+            devices: What the agent saw last.
+            looks: How the machine stood before, the newest last.
+        """
         gpus = devices.machine.gpus if devices is not None else ()
         self.set_class(bool(gpus), "-found")
         if devices is None or not gpus:
@@ -59,7 +68,12 @@ class GpuTable(WindowTable):
         self._lines.rows = [
             row
             for gpu in sorted(gpus, key=lambda gpu: gpu.index)
-            for row in gpu_rows(gpu, uses.get(gpu.uuid, []), ascii_only=ascii_only)
+            for row in gpu_rows(
+                gpu,
+                uses.get(gpu.uuid, []),
+                trend_of(gpu.uuid, looks, ascii_only=ascii_only),
+                ascii_only=ascii_only,
+            )
         ]
         self.styles.height = len(self._lines.rows) + _FRAME
         at = datetime.fromtimestamp(devices.sampled_at).astimezone()
@@ -72,11 +86,25 @@ def run_of(key: str) -> str:
     return key.partition(" ")[2]
 
 
-def gpu_rows(gpu: Gpu, uses: list[RunUse], *, ascii_only: bool) -> Iterator[Row]:
+def trend_of(uuid: str, looks: Sequence[HostLook], *, ascii_only: bool) -> str:
+    """Return how busy a GPU was in the last minutes; empty where that is not known."""
+    points = [
+        (look.at, busy / 100)
+        for look in looks
+        if (gpu := look.gpus.get(uuid)) is not None and (busy := gpu.busy) is not None
+    ]
+    if not points:
+        return ""
+    spans = over_time(points, width=_TREND, seconds=MINUTES * 60.0, until=looks[-1].at)
+    return spark(spans, ascii_only=ascii_only)
+
+
+def gpu_rows(gpu: Gpu, uses: list[RunUse], trend: str = "", *, ascii_only: bool) -> Iterator[Row]:
     """Yield a GPU's lines: the first with how it stands, all with one of those that use it."""
     users = [*(_run(use) for use in uses), *(_stranger(one) for one in gpu.strangers)]
     (run_id, by), *more = users or [("", Cell("free", "dim"))]
-    yield Row(key=f"{gpu.uuid} {run_id}", cells=(*_standing(gpu, ascii_only=ascii_only), by))
+    standing = _standing(gpu, ascii_only=ascii_only)
+    yield Row(key=f"{gpu.uuid} {run_id}", cells=(*standing, Cell(trend), by))
     blank = [Cell("")] * (len(COLUMNS) - 1)
     for number, (run_id, by) in enumerate(more):
         yield Row(key=f"{gpu.uuid}/{number} {run_id}", cells=(*blank, by))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
-
 from launch_tui.domain.text import printable
+from launch_tui.tui import keys
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.side_list import SideList, SideRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from textual.binding import BindingType
 
     from launch_tui.domain.job import JobVersion
 
@@ -21,7 +22,7 @@ class JobList(SideList):
 
     SCOPES = ("jobs",)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "launch", "launch", show=False, id="job.launch"),
+        keys.same_as("jobs.launch", "launch"),
     ]
 
     def show_jobs(self, jobs: Sequence[JobVersion], chosen: str) -> None:

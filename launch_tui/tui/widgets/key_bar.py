@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from launch_tui.tui.keys import Action
 
 
+OFF = "$foreground 30% strike"
+"""How an action looks that is not to be had: by more than its colour."""
+
+
 class KeyBar(Bar):
     """The actions of the screen and of the focused widget that have a place in the footer."""
 
@@ -30,12 +34,12 @@ class KeyBar(Bar):
         self.show(left, self._parts(palette))
 
     def _parts(self, action: Action) -> list[Part]:
-        allowed = not (action.dangerous and ui(self).read_only)
-        click = f"app.press('{action.keys.split(',')[0]}')" if allowed else "app.nothing()"
-        strong, weak = ("bold $primary", "$foreground 60%") if allowed else ("$panel", "$panel")
-        key = action.ascii_key if ui(self).ascii_only else action.key
+        app = ui(self)
+        refused = app.refuses(action.name)
+        click = "app.nothing()" if refused else f"app.press('{app.keymap.of(action)[0]}')"
+        strong, weak = (OFF, OFF) if refused else ("bold $primary", "$foreground 60%")
         return [
-            (f"{key} ", clickable(strong, click)),
+            (f"{app.key(action.id)} ", clickable(strong, click)),
             (f"{action.label}   ", clickable(weak, click)),
         ]
 

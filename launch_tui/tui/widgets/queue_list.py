@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
-
 from launch_tui.domain.text import printable
+from launch_tui.tui import keys
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.side_list import SideList, SideRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from textual.binding import BindingType
 
     from launch_tui.domain.queue import Queue
     from launch_tui.tui.glance import Glance
@@ -22,7 +23,7 @@ class QueueList(SideList):
 
     SCOPES = ("queues",)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("P", "pause", "pause", show=False, id="queue.pause"),
+        keys.same_as("queues.pause", "pause"),
     ]
 
     def show_glance(self, glance: Glance, chosen: str) -> None:

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
-from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from launch_tui.tui import keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.style import Style
     from textual import events
+    from textual.binding import BindingType
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,17 @@ class SideList(ScrollView, can_focus=True):
     SideList > .side-list--dim { color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "down", show=False),
-        Binding("k,up", "move(-1)", "up", show=False),
-        Binding("g,home", "first", "first", show=False),
-        Binding("G,end", "last", "last", show=False),
-        Binding("ctrl+d,pagedown", "page(1)", "page down", show=False),
-        Binding("ctrl+u,pageup", "page(-1)", "page up", show=False),
-        Binding("enter", "choose", "choose", show=False),
+        *keys.moves(
+            down="move(1)",
+            up="move(-1)",
+            first="first",
+            last="last",
+            half_down="page(1)",
+            half_up="page(-1)",
+            page_down="page(1)",
+            page_up="page(-1)",
+        ),
+        keys.same_as("list.open", "choose"),
     ]
 
     class Chosen(Message):

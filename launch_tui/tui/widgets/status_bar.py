@@ -10,6 +10,7 @@ from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.bar import Bar, Group, Part, clickable
 
 if TYPE_CHECKING:
+    from launch_tui.sdk.devices import HostLook
     from launch_tui.store.agents import AgentStatus
     from launch_tui.tui.glance import Glance
 
@@ -24,6 +25,7 @@ class StatusBar(Bar):
         """Begin to follow what is live."""
         app = ui(self)
         app.glance_changed.subscribe(self, lambda _: self.renew())
+        app.host_changed.subscribe(self, lambda _: self.renew())
         app.pulse.frame.subscribe(self, lambda _: self._look_at_the_link(), immediate=True)
         self._link = ""
         self.renew()
@@ -31,9 +33,15 @@ class StatusBar(Bar):
     def renew(self) -> None:
         """Show how things stand now."""
         app = ui(self)
+        groups = self._groups(app.glance, queues=True)
+        if (
+            sum(len(text) for group in groups for text, _ in group) + 3 * len(groups)
+            > self.size.width
+        ):
+            groups = self._groups(app.glance, queues=False)
         shown: list[Group] = [(" ", "")]
         bar = "|" if app.ascii_only else "│"
-        for number, group in enumerate(self._groups(app.glance)):
+        for number, group in enumerate(groups):
             shown.append([*([(f" {bar} ", "$panel-lighten-2")] if number else []), *group])
         self.show(shown)
 
@@ -41,13 +49,15 @@ class StatusBar(Bar):
         """Say as much as there is room for."""
         self.renew()
 
-    def _groups(self, glance: Glance) -> list[list[Part]]:
+    def _groups(self, glance: Glance, *, queues: bool) -> list[list[Part]]:
         app = ui(self)
         groups = [_agent(glance, ascii_only=app.ascii_only), _runs(glance)]
         if self.size.width >= ROOM_FOR_QUEUES:
-            groups.insert(1, _slots(glance))
+            groups.insert(1, _slots(glance, queues=queues))
         if filter_in_force := getattr(self.screen, "filter_in_force", ""):
             groups.append([(f"filter {printable(filter_in_force)}", "$accent")])
+        if wandb := _wandb(app.host_file.last):
+            groups.append([(wandb, "$foreground 60%")])
         if self._link:
             groups.append([(self._link, "$warning")])
         if app.read_only:
@@ -80,16 +90,23 @@ def _agent_words(agent: AgentStatus) -> str:
     return words + (" draining" if agent.state == "draining" else "")
 
 
-def _slots(glance: Glance) -> list[Part]:
+def _slots(glance: Glance, *, queues: bool) -> list[Part]:
     if not glance.queues:
         return []
     slots = sum(queue.max_running for queue in glance.queues)
     parts = [(f"{glance.active}/{slots} slots", "$foreground")]
-    if 1 < len(glance.queues) <= SHOWN_QUEUES:
+    if queues and 1 < len(glance.queues) <= SHOWN_QUEUES:
         parts += [
             (f"  {q.name} {q.running}/{q.max_running}", "$foreground 60%") for q in glance.queues
         ]
     return parts
+
+
+def _wandb(look: HostLook | None) -> str:
+    """Return how many runs wandb's servers have not seen, as far as they were counted."""
+    if look is None or not look.unsynced:
+        return ""
+    return f"wandb offline  {look.unsynced:,} unsynced"
 
 
 def _runs(glance: Glance) -> list[Part]:

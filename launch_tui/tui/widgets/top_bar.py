@@ -5,8 +5,7 @@ from __future__ import annotations
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.bar import Bar, Part, clickable
 
-MODES = (("1", "Runs", "runs"), ("2", "Jobs", "jobs"), ("3", "Queues", "queues"),
-         ("4", "Agent", "agent"))  # fmt: skip
+MODES = (("Runs", "runs"), ("Jobs", "jobs"), ("Queues", "queues"), ("Agent", "agent"))
 
 
 class TopBar(Bar):
@@ -19,7 +18,8 @@ class TopBar(Bar):
     def _modes(self) -> list[Part]:
         parts: list[Part] = [(" launch-tui ", "bold $primary"), (" ", "")]
         current = getattr(self.screen, "MODE", "")
-        for key, title, mode in MODES:
+        for title, mode in MODES:
+            key = ui(self).key(f"app.{mode}")
             here = mode == current
             style = "bold $foreground on $panel" if here else "$foreground 60%"
             parts.append((f" {key} {title} ", clickable(style, f"app.app_{mode}()")))

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checka
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import var
@@ -21,12 +20,14 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from launch_tui.domain.text import printable
+from launch_tui.tui import keys
 from launch_tui.tui.widgets.columns import GAP, Column, Placed, fitted, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from textual import events
+    from textual.binding import BindingType
 
 PAGE = 100
 """Rows asked for at once."""
@@ -122,16 +123,18 @@ class WindowTable(ScrollView, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "Down", show=False, id="table.down"),
-        Binding("k,up", "move(-1)", "Up", show=False, id="table.up"),
-        Binding("ctrl+d", "page(0.5)", "Half page down", show=False, id="table.half_down"),
-        Binding("ctrl+u", "page(-0.5)", "Half page up", show=False, id="table.half_up"),
-        Binding("pagedown", "page(1.0)", "Page down", show=False, id="table.page_down"),
-        Binding("pageup", "page(-1.0)", "Page up", show=False, id="table.page_up"),
-        Binding("g,home", "go(0)", "First", show=False, id="table.first"),
-        Binding("G,end", "go(-1)", "Last", show=False, id="table.last"),
-        Binding("enter", "open", "Open", id="table.open"),
-        Binding("space", "mark", "Mark", show=False, id="table.mark"),
+        *keys.moves(
+            down="move(1)",
+            up="move(-1)",
+            half_down="page(0.5)",
+            half_up="page(-0.5)",
+            page_down="page(1.0)",
+            page_up="page(-1.0)",
+            first="go(0)",
+            last="go(-1)",
+        ),
+        keys.same_as("list.open", "open"),
+        keys.same_as("runs.mark", "mark"),
     ]
 
     ascii_only: var[bool] = var(False)

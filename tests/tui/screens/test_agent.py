@@ -8,13 +8,13 @@ from launch_tui.devices import record
 from launch_tui.devices.record import Devices
 from launch_tui.domain.run import RunState
 from launch_tui.domain.slots import Machine
-from launch_tui.store import agents
+from launch_tui.store import agents, outbox, write
 from launch_tui.tui.screens.run import RunScreen
 from launch_tui.tui.widgets.window_table import WindowTable
 from tests.tui.conftest import GOLDEN, SIZES, settle, until
 from tests.tui.devices import four_gpus
 from tests.tui.frames import assert_frame, escapes, frame
-from tests.tui.world import NOW
+from tests.tui.world import NOW, OWNER
 
 
 def why(app):
@@ -239,3 +239,22 @@ async def test_the_filter_of_the_events_leaves_the_gpus(busy_world, make_app):
         assert app.screen.query_one("#agent-events").has_focus
         assert app.screen.query_one("#agent-events", WindowTable).row_count == 1
         assert "pid 4711" in frame(app)
+
+
+async def test_whom_it_tells_of_ends_is_shown_with_what_went_wrong(held, make_app):
+    db = held.launch.db
+    outbox.subscribe(db, [("${WEBHOOK_URL}", ("failed",))])
+    run = held.running
+    write.transition(db, run, RunState.RUNNING, RunState.FAILED, owner=OWNER, actor=OWNER)
+    outbox.failed(db, outbox.due(db, "${WEBHOOK_URL}"), "HTTP 500", "2026-01-01T10:00:00Z")
+    app = make_app()
+    async with app.run_test(size=(160, 60)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        assert "Tells" in frame(app)
+        text = " ".join(
+            app.screen.query_one("#agent-facts").query_one("Static").visual.plain.split()
+        )
+        assert "${WEBHOOK_URL}" in text
+        assert "of failed; 0 delivered; 1 waiting, next try 10:00:00; last try: HTTP 500" in text

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from launch_tui.tui import keys
+from launch_tui.tui.keymap import KeyMap
 from launch_tui.tui.screens.help import HelpScreen, scope_lines
 from tests.tui.conftest import GOLDEN, SIZES, settle, until
 from tests.tui.frames import assert_frame, frame
@@ -43,7 +44,7 @@ async def test_the_keys_of_the_focused_log_are_told(busy_world, make_app):
 
 
 def test_every_action_with_a_key_is_told():
-    told = "\n".join(line.plain for line in scope_lines(keys.SCOPES))
+    told = "\n".join(line.plain for line in scope_lines(keys.SCOPES, KeyMap(), lambda _: ""))
     for action in keys.ACTIONS:
         if action.keys:
             assert (action.help or action.label) in told

@@ -94,7 +94,7 @@ def test_what_is_found_is_looked_for_and_told(monkeypatch, tmp_path):
     }  # fmt: skip
     (tmp_path / "netrc").write_text("machine api.wandb.ai login user password x\n")
     assert look_around()[-1] == ("wandb", True, "logged in")
-    text = first_run_content([], [], look_around(), "~/data", ascii_only=True).plain
+    text = first_run_content([], [], look_around(), "~/data", key=str, ascii_only=True).plain
     assert "+ sbatch" in text
     assert "- docker" in text
     assert text.isascii()
