@@ -45,8 +45,11 @@ def built(engine, name):
 def ash_image(docker_engine, tiny_image):
     """The name of an image whose ``/bin/sh`` is busybox's."""
     name = "launch-tui-test/ash"
+    stamp = f"launch-tui-test.of={built(docker_engine, tiny_image).id}"
 
     def make(api):
+        if api.images(name, filters={"label": stamp}):
+            return
         container = api.create_container(tiny_image, "/busybox")
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -56,7 +59,7 @@ def ash_image(docker_engine, tiny_image):
             tar.addfile(folder)
             tar.addfile(link)
         api.put_archive(container["Id"], "/", archive.getvalue())
-        api.commit(container["Id"], repository=name, tag="1")
+        api.commit(container["Id"], repository=name, tag="1", changes=[f"LABEL {stamp}"])
         api.remove_container(container["Id"])
 
     docker_engine.ask_blocking(make)
