@@ -21,6 +21,9 @@ launch-tui: W&B Launch for your own machines, in the terminal
   launch-tui --agent-only                  run what is queued
   launch-tui logs -f @                     follow the newest run
 
+Screens
+  launch-tui [--read-only] [--ascii]
+  serve [--port N]           the same in a browser on this machine, to look at
 Launch
   launch        enqueue a run: a job, this folder, or a repository
   rerun         enqueue a run again, with changes

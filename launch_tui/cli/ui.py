@@ -34,6 +34,7 @@ SUCCESSOR_S = 15.0
 STANDING_BY_S = 5.0
 """How long it may take to start: the agent in here works on meanwhile."""
 _POLL_S = 0.02
+_PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
 def open_ui(home: str | None, *, read_only: bool, ascii_only: bool, demo: bool = False) -> int:
@@ -41,14 +42,17 @@ def open_ui(home: str | None, *, read_only: bool, ascii_only: bool, demo: bool =
 
     ``demo`` launches the demo's training job as soon as there is something to see.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    in_browser = os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
+    if in_browser:
+        _end_with_the_server()
+    elif not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "launch-tui", "the UI needs a terminal", allowed="launch-tui --agent-only, or a verb"
         )
     # Nothing that is made until the first paint is garbage; the application turns it on again.
     gc.disable()
     from launch_tui.tui.app import LaunchApp
-    from launch_tui.tui.fitting import fitting
+    from launch_tui.tui.fitting import Fitting, fitting
     from launch_tui.tui.leaving import Leave
 
     inside = EmbeddedAgent()
@@ -57,7 +61,7 @@ def open_ui(home: str | None, *, read_only: bool, ascii_only: bool, demo: bool =
         home,
         read_only=read_only,
         ascii_only=ascii_only,
-        fits=fitting(os.environ, encoding),
+        fits=Fitting(motion=False) if in_browser else fitting(os.environ, encoding),
         make_agent=inside.made,
         demo=demo,
     )
@@ -231,6 +235,17 @@ def _has_work(launch: Launch) -> bool:
     except LaunchError:
         # An agent too many leaves by itself; work that nobody carries out does not come back.
         return True
+
+
+def _end_with_the_server() -> None:
+    """Have the kernel end this view, which holds nothing, when the server behind it is killed."""
+    import ctypes
+    import signal
+
+    server = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _write_nowhere() -> None:

@@ -284,6 +284,8 @@ VERBS: tuple[Verb, ...] = (
           Flag(("--dry-run",), "say what would go and remove nothing")), json=True),
     Verb(("demo",), "a real training job, three configurations", "demo.demo", (),
          (Flag(("--headless",), "without the UI"),)),
+    Verb(("serve",), "show the screens in a browser on this machine, to look at", "serve.serve", (),
+         (Flag(("--port",), "the port of loopback (8765); 0 for any", "N", number=True),)),
     Verb(("doctor",), "what was found on this machine", "doctor.doctor", json=True),
     Verb(("completion",), "print the completion script of a shell", "completion.completion",
          ("SHELL",)),

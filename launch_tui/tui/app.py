@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import signal
 import socket
 import time
@@ -82,6 +83,8 @@ _AGENT_LOOK_FRAMES = 5
 """An agent that dies commits nothing, so its lock is looked at twice a second (20 µs)."""
 _REMEMBERED_WORDS = 500
 READ_ONLY = "read-only"
+LONGEST_IN_BROWSER = 50_000
+"""Characters that are copied to a browser's clipboard; more is a download."""
 
 
 def _make_screen(place: str) -> Screen[Any]:
@@ -498,6 +501,12 @@ class LaunchApp(App[Leave]):
 
         driver = self._driver
         write = driver.write if driver is not None else lambda _: None
+        if self.is_web and len(text) > LONGEST_IN_BROWSER:
+            # To the person's machine: a file on this one would be out of reach.
+            self.deliver_text(io.StringIO(text), save_filename="launch-tui.txt")
+            return
+        # The desktop of the machine that this runs on is not the one that a browser is on.
+        environ = {"SSH_CONNECTION": "browser"} if self.is_web else None
         later: list[str] = []
 
         def copied(said: str) -> None:
@@ -507,7 +516,7 @@ class LaunchApp(App[Leave]):
 
         self.act(
             lambda launch: clipboard.copy(
-                text, write=later.append, directory=launch.home.temporary
+                text, write=later.append, directory=launch.home.temporary, environ=environ
             ),
             copied,
         )

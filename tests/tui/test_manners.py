@@ -8,7 +8,8 @@ import pytest
 from rich.color import ColorType
 
 import launch_tui.tui
-from launch_tui.tui import theme
+from launch_tui.tui import keys, theme
+from launch_tui.tui.app import LaunchApp
 from launch_tui.tui.fitting import Fitting, fitting
 from tests.tui.conftest import SIZES, settle, until
 from tests.tui.frames import frame
@@ -191,3 +192,44 @@ async def test_settings_that_are_wrong_are_not_kept(busy_world, make_app, monkey
         app.action_app_settings()
         await until(pilot, lambda: "theme: 'pink' is no" in frame(app))
         assert path.read_text() == "theme: launch-light\n"
+
+
+async def test_in_a_browser_nothing_takes_the_terminal(busy_world, make_app, monkeypatch):
+    monkeypatch.setattr(LaunchApp, "is_web", True)
+    monkeypatch.setattr("launch_tui.tui.editing.edit_text", lambda *_: 1 / 0)
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        for key in SCREENS:
+            await pilot.press(key, "e")
+            await settle(pilot)
+            assert len(app.screen_stack) == 1
+        await pilot.press("3", "question_mark")
+        await settle(pilot)
+        lines = [line.plain for line in app.screen._lines()]
+        for action in keys.ACTIONS:
+            if action.keys:
+                (line, *_) = [each for each in lines if action.help in each]
+                assert line.endswith("(not in a browser)") == action.terminal, action.id
+
+
+async def test_a_browser_gets_what_is_copied_and_the_servers_desktop_does_not(
+    busy_world, make_app, monkeypatch
+):
+    monkeypatch.setattr(LaunchApp, "is_web", True)
+    monkeypatch.setattr("launch_tui.tui.clipboard._feed", lambda tool, text: pytest.fail(tool))
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("TMUX", "/tmp/x,1,0")
+    delivered, written = [], []
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        monkeypatch.setattr(app._driver, "write", written.append)
+        monkeypatch.setattr(
+            app, "deliver_text", lambda file, save_filename: delivered.append(file.read())
+        )
+        app.copy("run00006")
+        await settle(pilot)
+        assert [text for text in written if text.startswith("\x1b]52;c;")]
+        assert not [text for text in written if "Ptmux" in text]
+        app.copy("x" * 60_000)
+        assert delivered == ["x" * 60_000]
