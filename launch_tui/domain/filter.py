@@ -142,9 +142,12 @@ class _Parser:
         name = self._field_name(first)
         sign = self._advance().text
         value = self._value()
+        if name in _COMPUTED and sign[-1] in "=<>" and _number(value, timed=True) is None:
+            problem = f"{value!r} is no duration to compare {name} with"
+            raise UsageError(self._field, problem, allowed="such as 90, 2h or 1h30m")
         try:
             return _comparison(_getter(name), sign.replace("==", "="), value, name)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise UsageError(self._field, f"{value!r} is no regular expression: {error}") from None
 
     def _field_name(self, token: _Token) -> str:
