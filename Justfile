@@ -54,6 +54,10 @@ keys:
 soak *arguments:
     python bench/soak.py {{ arguments }}
 
+# Look for inputs that crash what reads them, so many seconds for each: `just fuzz 600 documents`.
+fuzz *arguments:
+    python fuzz/run.py {{ arguments }}
+
 # Pin the newest versions that pyproject.toml allows.
 constraints:
     { sed '/^[^#]/,$d' constraints.txt; \

@@ -50,12 +50,16 @@ def parse_document(text: str, *, where: str, field: str) -> Any:  # noqa: ANN401
     stripped = text.lstrip()
     if stripped.startswith(("{", "[")):
         try:
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, field))
+        except UsageError:
+            raise
         except RecursionError:
             raise UsageError(field, f"{where} is nested too deep") from None
-        except ValueError as error:
+        except json.JSONDecodeError as error:
             # JSON with a comment or a trailing comma is YAML; where it is not, JSON says it better.
             return _parse_yaml(text, where=where, field=field, instead=str(error))
+        except ValueError:
+            raise UsageError(field, f"{where} holds a number of too many digits") from None
     return _parse_yaml(text, where=where, field=field)
 
 
@@ -73,6 +77,15 @@ def dump_yaml(values: dict[str, Any]) -> str:
     import yaml
 
     return str(yaml.dump(values, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=100))
+
+
+def _once(pairs: list[tuple[str, Any]], field: str) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for at, name in enumerate(names) if name in names[:at])
+        raise UsageError(field, f"{twice!r} is given twice")
+    return found
 
 
 def _text_of(given: str, field: str) -> tuple[str, str]:
@@ -98,7 +111,9 @@ def _parse_yaml(text: str, *, where: str, field: str, instead: str = "") -> Any:
 
     try:
         return _with_text_keys(yaml.load(text, Loader=_loader()), [MAX_VALUES])
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise UsageError(field, f"{where} is nested too deep") from None
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         at = f" (line {mark.line + 1})" if mark else ""
         problem = instead or getattr(error, "problem", None) or str(error)
@@ -115,6 +130,8 @@ def _with_text_keys(value: Any, left: list[int]) -> Any:  # noqa: ANN401
     if isinstance(value, dict):
         return {k if isinstance(k, str) else json.dumps(k, default=str): _with_text_keys(v, left)
                 for k, v in value.items()}  # fmt: skip
+    if value is not None and not isinstance(value, str | int | float | list):
+        raise ValueError(f"it holds a {type(value).__name__}, which JSON does not have")
     if isinstance(value, list):
         return [_with_text_keys(inner, left) for inner in value]
     return value
@@ -126,7 +143,19 @@ def _loader() -> type[yaml.SafeLoader]:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """YAML with JSON's numbers and without dates."""
+        """YAML with JSON's numbers and without dates, whose keys are given once."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            seen = set[tuple[str, str]]()
+            for key, _ in node.value:
+                mark = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else ("", "")
+                # A merge may be repeated: each brings other keys.
+                if mark in seen and not key.tag.endswith((":merge", ":value")):
+                    problem = f"{key.value!r} is given twice"
+                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+                if mark[0]:
+                    seen.add(mark)
+            return super().construct_mapping(node, deep)
 
     Loader.yaml_implicit_resolvers = {
         first: [(tag, regexp) for tag, regexp in pairs if not tag.endswith(":timestamp")]

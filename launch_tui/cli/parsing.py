@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 UI_FLAGS = ("--read-only", "--ascii")
 AGENT_ONLY = "--agent-only"
+MOST = 2**31 - 1
+"""Of any number flag; the database holds no more than twice as many digits."""
+_TEXT = "TEXT"
+"""What a flag or a place takes that may be empty: a note that is taken away."""
 _DEEPEST = max(len(verb.words) for verb in VERBS)
 
 
@@ -143,6 +147,7 @@ def parse(verb: Verb, rest: list[str], given: Globals) -> Arguments:
     for word in words:
         if _is_flag(word) and not (verb.dashes and word not in ("-h", "--help")):
             _no_such_flag(verb, word)
+    _check_values(verb, vars(values))
     command = given.command
     if command is not None and not verb.command:
         words, command = [*words, *command], None
@@ -198,9 +203,26 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError("command line", message)
 
 
+def _check_values(verb: Verb, values: dict[str, Any]) -> None:
+    """Raise for a value that is empty, as an unset variable is, or out of all bounds."""
+    for flag in verb.flags:
+        if not flag.value or flag.key not in values:
+            continue
+        found = values[flag.key]
+        name = max(flag.names, key=len)
+        if flag.number and not -MOST <= found <= MOST:
+            raise UsageError(name, f"{found} is out of all bounds", allowed=f"at most {MOST}")
+        if flag.value != _TEXT and "" in (found if isinstance(found, list) else [found]):
+            raise UsageError(name, "is empty", allowed=flag.value)
+
+
 def _count(verb: Verb, words: list[str]) -> None:
     """Raise when there are too few or too many words for the verb."""
     places = verb.positions
+    for at, word in enumerate(words):
+        place = places[min(at, len(places) - 1)].name if places else "word"
+        if not word and place != _TEXT:
+            raise UsageError(place, "is empty", allowed=" ".join((verb.name, *verb.places)))
     least = sum(place.least for place in places)
     if len(words) < least:
         missing = places[min(len(words), len(places) - 1)].name

@@ -57,7 +57,7 @@ def launch_request(
     overrides = spec.get("overrides", {})
     if job and arguments.on("job"):
         raise UsageError("-j", f"the job is {job!r} already")
-    setenv = dict(parse_assignment(text) for text in arguments.many("setenv"))
+    setenv = _variables(arguments)
     _warn_of_secrets(setenv)
     return LaunchRequest(
         job=job or arguments.text("job") or str(spec.get("job", "")),
@@ -78,6 +78,17 @@ def launch_request(
         **_resources(arguments, spec),
         **_order(arguments, spec),
     )
+
+
+def _variables(arguments: Arguments) -> dict[str, str]:
+    """Return what ``--setenv`` sets, each name once."""
+    found = dict[str, str]()
+    for text in arguments.many("setenv"):
+        name, value = parse_assignment(text)
+        if name in found:
+            raise UsageError("--setenv", f"{name} is given twice")
+        found[name] = value
+    return found
 
 
 def retry_kinds(texts: Iterable[str]) -> tuple[str, ...]:

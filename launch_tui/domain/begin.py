@@ -9,6 +9,8 @@ from launch_tui.domain.quantities import parse_duration
 from launch_tui.errors import UsageError
 
 ALLOWED = "+2h, 22:30, tomorrow, tomorrow 06:00, or an ISO time such as 2027-01-31T08:00"
+LONG_PAST = timedelta(days=1)
+"""A moment before that is a slip of the hand; one just past means at once."""
 _CLOCK = re.compile(r"(tomorrow\b)?\s*(?:([01]?\d|2[0-3]):([0-5]\d))?\Z")
 
 
@@ -34,11 +36,14 @@ def parse_begin(text: str, *, now: datetime, field: str = "--begin") -> datetime
         return _at_clock(now, clock).astimezone(UTC)
     try:
         moment = datetime.fromisoformat(given)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=now.tzinfo)
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(field, f"{text!r} is no time", allowed=ALLOWED) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=now.tzinfo)
-    return moment.astimezone(UTC)
+    if now - moment > LONG_PAST:
+        raise UsageError(field, f"{text!r} is long past", allowed=ALLOWED)
+    return moment
 
 
 def _at_clock(now: datetime, clock: re.Match[str]) -> datetime:

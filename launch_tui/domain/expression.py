@@ -18,6 +18,8 @@ MAX_DEPTH = 50
 """Parentheses and negations within each other."""
 
 COMPUTED = ("age", "duration")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([smhdw])")
 """Fields that are times, computed when they are asked for."""
 
 
@@ -119,6 +121,18 @@ class _Token(NamedTuple):
     at: int
 
 
+def number_of(text: str, *, timed: bool = False) -> float | None:
+    """Return the number that a text is; of a time the seconds of ``90``, ``2h`` or ``1h30m``."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    parts = _DURATION.findall(text)
+    if timed and parts and "".join(a + b for a, b in parts) == text:
+        return sum(float(amount) * _UNITS[unit] for amount, unit in parts)
+    return None
+
+
 class _Parser:
     """Recursive descent: or < and < not < comparison."""
 
@@ -175,12 +189,19 @@ class _Parser:
         value = self._value()
         if sign in ("~", "!~"):
             self._check_pattern(value)
+        if place is Place.FIELD and key in COMPUTED and sign[-1] in "=<>":
+            self._check_duration(key, value)
         return Comparison(place, key, sign, value)
+
+    def _check_duration(self, name: str, value: str) -> None:
+        if number_of(value, timed=True) is None:
+            problem = f"{value!r} is no duration to compare {name} with"
+            raise UsageError(self._field, problem, allowed="such as 90, 2h or 1h30m")
 
     def _check_pattern(self, pattern: str) -> None:
         try:
             re.compile(pattern)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             problem = f"{pattern!r} is no regular expression: {error}"
             raise UsageError(self._field, problem) from None
 

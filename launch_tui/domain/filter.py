@@ -28,6 +28,7 @@ from launch_tui.domain.expression import (
     Not,
     Place,
     Word,
+    number_of,
     parse,
 )
 from launch_tui.domain.run import ACTIVE, BAD_ENDS, ENDED, WAITING, RunState
@@ -59,8 +60,6 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([smhdw])")
 
 
 class Filter:
@@ -95,18 +94,6 @@ def states_called(text: str) -> frozenset[RunState]:
     if text in STATE_GROUPS:
         return STATE_GROUPS[text]
     return frozenset({RunState(text)}) if text in set(RunState) else frozenset()
-
-
-def number_of(text: str, *, timed: bool = False) -> float | None:
-    """Return the number that a text is; of a time the seconds of ``90``, ``2h`` or ``1h30m``."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    parts = _DURATION.findall(text)
-    if timed and parts and "".join(a + b for a, b in parts) == text:
-        return sum(float(amount) * _UNITS[unit] for amount, unit in parts)
-    return None
 
 
 def _test_of(expression: Expression) -> Test:

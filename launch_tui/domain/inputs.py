@@ -95,6 +95,27 @@ def check_config(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
         _check_given(schema, config)
 
 
+def check_schema(schema: Mapping[str, Any], *, field: str = "--schema") -> None:
+    """Refuse what is no JSON Schema, and one that refers to what is not in it.
+
+    Raises:
+        UsageError: Naming the place in the schema.
+    """
+    from jsonschema import Draft202012Validator, SchemaError
+
+    try:
+        Draft202012Validator.check_schema(dict(schema))
+    except SchemaError as error:
+        where = "/".join(str(part) for part in error.path) or "the schema"
+        raise UsageError(field, f"no JSON Schema: {where}: {error.message}") from None
+    except RecursionError:
+        raise UsageError(field, "is nested too deep") from None
+    for reference in _references(schema):
+        if not reference.startswith("#"):
+            problem = f"refers to what is not in it: {reference}"
+            raise UsageError(field, problem, allowed="references that begin with #")
+
+
 def unknown_keys(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
     """Return the keys of a config that no run had, each with the known key that is most alike.
 
@@ -115,6 +136,19 @@ def is_learnt(schema: Mapping[str, Any]) -> bool:
         isinstance(inner, dict) and is_learnt(inner)
         for inner in schema.get("properties", {}).values()
     )
+
+
+def _references(schema: object) -> Iterator[str]:
+    """Yield the references of a schema; a property may be called ``$ref``, and is an object."""
+    parts: list[Any] = []
+    if isinstance(schema, dict):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        parts = list(schema.values())
+    elif isinstance(schema, list):
+        parts = schema
+    for part in parts:
+        yield from _references(part)
 
 
 def _with_default(value: object) -> Schema:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -121,6 +123,15 @@ class JobVersion:
 
 
 _UNSAFE = re.compile(r"[^a-zA-Z0-9_\-.]")
+
+
+def check_job_name(name: str, *, field: str = "-n") -> str:
+    """Return ``name`` if a job may be called so: as W&B's artifacts, and as no flag or folder."""
+    safe = safe_name(name)
+    if safe != name or name.startswith("-") or not name.strip("."):
+        allowed = safe.lstrip("-") if safe.strip("-.") else "letters, digits, _ . and -"
+        raise UsageError(field, f"{name!r} cannot be a job's name", allowed=allowed)
+    return name
 
 
 def safe_name(name: str) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_QUEUE = "default"
 DEFAULT_MAX_RUNNING = 1
+MOST_RUNNING = 1_000_000
 MAX_QUEUE_NAME = 64
 """W&B's own limit for a queue's name (``Api.create_run_queue``)."""
 
@@ -92,8 +93,9 @@ def check_queue_name(name: str, *, field: str = "queue name") -> str:
 
 def check_max_running(value: int, *, field: str = "--max-running") -> int:
     """Return ``value`` if a queue can have that many runs at once."""
-    if value < 1:
-        raise UsageError(field, f"{value} is not a number of runs", allowed="1 or more")
+    if not 1 <= value <= MOST_RUNNING:
+        allowed = f"1 to {MOST_RUNNING:,}"
+        raise UsageError(field, f"{value} is not a number of runs", allowed=allowed)
     return value
 
 

@@ -11,6 +11,7 @@ from launch_tui.domain.job import (
     JobKind,
     JobVersion,
     VenvMode,
+    check_job_name,
     safe_name,
 )
 from launch_tui.errors import UsageError
@@ -45,8 +46,7 @@ def image_job(request: JobRequest) -> tuple[JobVersion, tuple[str, ...]]:
             raise UsageError(flag, "means nothing for an image, which brings its own surroundings")
     image = _parsed(request.place, IMAGE_FIELD)
     name = request.name or safe_name(image.repository.removeprefix("library/"))
-    if safe_name(name) != name:
-        raise UsageError("-n", f"{name!r} cannot be a job's name", allowed=safe_name(name))
+    check_job_name(name)
     job = JobVersion(
         name=name,
         version="",
@@ -87,6 +87,8 @@ def with_image(environment: Environment, request: JobRequest, files: SourceFiles
     if dockerfile and not files.has(posixpath.normpath(posixpath.join(context, dockerfile))):
         where = f" in {context}" if context else ""
         raise UsageError("-D", f"there is no {dockerfile}{where}", allowed="a file of the job")
+    if context and not files.has_folder(context):
+        raise UsageError("-b", f"there is no folder {context}", allowed="a folder of the job")
     return replace(environment, base_image=base, dockerfile=dockerfile, context=context)
 
 

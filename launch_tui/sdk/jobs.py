@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.given import check_text
+from launch_tui.domain.inputs import check_schema
 from launch_tui.domain.job import (
     CodeSource,
     Environment,
@@ -15,6 +17,7 @@ from launch_tui.domain.job import (
     JobKind,
     JobVersion,
     VenvMode,
+    check_job_name,
     safe_name,
 )
 from launch_tui.errors import NotAvailable, NotFound, UsageError
@@ -96,6 +99,9 @@ class Jobs:
         check_tracking(request.tracking)
         for alias in request.aliases:
             jobs.check_alias(alias)
+        check_text(request.description, field="-d")
+        if request.inputs:
+            check_schema(request.inputs)
         if request.kind is JobKind.GIT:
             return self._create_git(request)
         if request.kind is JobKind.IMAGE:
@@ -219,8 +225,7 @@ class Jobs:
         source: Source,
         files: SourceFiles,
     ) -> tuple[JobVersion, Sequence[str]]:
-        if safe_name(name) != name:
-            raise UsageError("-n", f"{name!r} cannot be a job's name", allowed=safe_name(name))
+        check_job_name(name)
         known = self._known(name) if request.entry_point_optional else None
         if known is not None:
             return self._as_before(known, source, files.read), []

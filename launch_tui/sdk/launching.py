@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.environment import capture, check_variable
+from launch_tui.domain.given import check_config
 from launch_tui.domain.job import (
     AS_IMAGE,
     IN_PLACE,
@@ -24,6 +25,7 @@ from launch_tui.domain.run import check_priority
 from launch_tui.domain.spec import RunSpec
 from launch_tui.domain.words import merge
 from launch_tui.errors import NotAvailable, UsageError
+from launch_tui.sdk.checks import check_changes, check_request
 from launch_tui.sdk.jobs import JobRequest, current_interpreter, resolve_environment
 from launch_tui.sdk.request import LaunchRequest, command_of
 from launch_tui.sdk.resources import own_resources, resolve_resources
@@ -97,6 +99,7 @@ class Launcher:
 
     def edit(self, run: Run, changes: Mapping[str, Any]) -> None:
         """Change a run that still waits; see ``Runs.edit``."""
+        check_changes(changes)
         spec = read.spec(self._db, run.id)
         queue = queues.get(self._db, run.queue)
         resources = {k: changes[k] for k in ("resource_args", "template_variables") if k in changes}
@@ -123,6 +126,7 @@ class Launcher:
                 waiting.set_begin(self._db, run.id, _begin(changes["begin"]))
 
     def _again(self, run: Run, changes: LaunchRequest, *, make: bool) -> _Resolved:
+        check_request(changes)
         spec = read.spec(self._db, run.id)
         config = merge(read.given_config(self._db, run.id), changes.config)
         if changes.entry_point:
@@ -172,6 +176,7 @@ class Launcher:
     def _resolve(
         self, request: LaunchRequest, known: dict[str, JobVersion], *, make: bool
     ) -> _Resolved:
+        check_request(request)
         queue = self._queue(request.queue, make=make)
         for name in (*request.pass_env, *request.secrets):
             check_variable(name, field="--pass-env" if name in request.pass_env else "--secret")
@@ -195,6 +200,9 @@ class Launcher:
             resources=resolve_resources(self._db.home, queue, own, request.template_variables),
             **_retries(request),
         )
+        if not request.retries and (request.retry_on or request.backoff is not None):
+            flag = "--retry-on" if request.retry_on else "--backoff"
+            raise UsageError(flag, "means nothing without retries", allowed="--retries N")
         new = NewRun(
             queue=queue.name,
             job=name,
@@ -223,6 +231,7 @@ class Launcher:
         news = []
         for combination in product(params):
             config = merge(new.config, combination)
+            check_config(config)
             if job is not None:
                 self._check_config(new.job, new.version, config, job)
             news.append(replace(new, config=config, group=group))

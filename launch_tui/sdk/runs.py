@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.given import check_tag, check_text
 from launch_tui.domain.run import (
     BAD_ENDS,
     ENDED,
@@ -232,6 +233,8 @@ class Runs:
     def tag(self, reference: str, tags: Sequence[str]) -> tuple[str, ...]:
         """Add tags (``-T`` takes T away) and return all that the run has now."""
         run = self.get(reference)
+        for tag in tags:
+            check_tag(tag.removeprefix("-"), field="TAG")
         kept = [t for t in run.tags if f"-{t}" not in tags]
         added = [t for t in tags if not t.startswith("-") and t not in kept]
         write.annotate(self._db, run.id, tags=[*kept, *dict.fromkeys(added)], note=None)
@@ -239,6 +242,7 @@ class Runs:
 
     def note(self, reference: str, text: str) -> None:
         """Set the note of a run."""
+        check_text(text, field="TEXT")
         write.annotate(self._db, self.resolve(reference), tags=None, note=text)
 
     def delete(self, reference: str) -> None:

@@ -21,6 +21,10 @@ class SourceFiles(Protocol):
         """Say whether a run will have this file."""
         ...
 
+    def has_folder(self, path: str) -> bool:
+        """Say whether a run will have this folder, as far as it can be told here."""
+        ...
+
     def read(self, path: str) -> str | None:
         """Return a file's text, None when there is no such file."""
         ...
@@ -45,6 +49,10 @@ class SnapshotFiles:
     def has(self, path: str) -> bool:
         """Say whether the snapshot holds this path."""
         return path in self._entries
+
+    def has_folder(self, path: str) -> bool:
+        """Say whether the snapshot holds anything below this path."""
+        return any(name.startswith(f"{path}/") for name in self._entries)
 
     def read(self, path: str) -> str | None:
         """Return the text of a file of the folder that was snapshotted a moment ago."""
@@ -78,6 +86,10 @@ class RepositoryFiles:
     def has(self, path: str) -> bool:
         """Say whether the commit has this file."""
         return self.read(path) is not None
+
+    def has_folder(self, path: str) -> bool:
+        """Say that a file is none; whether there is such a folder is seen when it is built."""
+        return not self.has(path)
 
     def read(self, path: str) -> str | None:
         """Return the file's text at the commit."""

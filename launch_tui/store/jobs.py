@@ -89,7 +89,10 @@ def get(db: Database, reference: str) -> JobVersion:
     Raises:
         NotFound: With what there is instead.
     """
-    name, _, version = reference.partition(":")
+    name, separator, version = reference.partition(":")
+    if separator and not version:
+        allowed = f"{name}, {name}:v0 or {name}:ALIAS"
+        raise UsageError("job", f"{reference!r} names no version", allowed=allowed)
     row = db.one("SELECT id FROM jobs WHERE name = ?", (name,))
     if row is None:
         names = ", ".join(job.name for job in every(db)[:20]) or "none yet: launch-tui job create"

@@ -55,6 +55,7 @@ _EVENTS = """
     SELECT id, at, run_id, attempt, state, phase, actor, message FROM events"""
 
 MAX_PREFIX_MATCHES = 10
+_MAX_BACK = 12
 _COUNTED_STATE = "CASE c.state WHEN 'deferred' THEN 'queued' ELSE c.state END"
 _FAR = 10_000
 """Runs that are walked over rather than sorted."""
@@ -379,7 +380,7 @@ def run_from_row(db: Database, row: Row) -> Run:
 
 def _newest(db: Database, reference: str, field: str) -> str:
     back = reference[1:]
-    if back and not (back.startswith("~") and back[1:].isdecimal()):
+    if back and not (back.startswith("~") and back[1:].isdecimal() and len(back) <= _MAX_BACK):
         raise UsageError(field, f"{reference!r} is no run", allowed="@ or @~N")
     number = int(back[1:]) if back else 0
     row = db.one("SELECT id FROM runs ORDER BY seq DESC LIMIT 1 OFFSET ?", (number,))

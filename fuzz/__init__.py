@@ -1,0 +1,1 @@
+"""Fuzzers of everything that reads what a stranger wrote; ``just fuzz [seconds] [target…]``."""

@@ -1,0 +1,46 @@
+"""Refuses what a request says in free words and no job could be given, whoever made the request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from launch_tui.domain import given
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from launch_tui.sdk.request import LaunchRequest
+
+
+def check_request(request: LaunchRequest) -> None:
+    """Raise for the first value of a launch that no job could be given.
+
+    Raises:
+        UsageError: Naming the flag, and what is allowed.
+    """
+    given.check_name(request.name)
+    given.check_project(request.project, field="-p")
+    given.check_project(request.entity, field="-e")
+    for tag in request.tags:
+        given.check_tag(tag)
+    given.check_text(request.note, field="--note")
+    given.check_variables(request.setenv)
+    entry_point = request.entry_point or ()
+    words = [entry_point] if isinstance(entry_point, str) else entry_point
+    given.check_command(words, field="-E")
+    given.check_command(request.arguments or (), field="--")
+    given.check_config(request.config)
+
+
+def check_changes(changes: Mapping[str, Any]) -> None:
+    """Raise for the first change of a waiting run that no job could be given."""
+    checks: dict[str, Callable[[Any], object]] = {
+        "name": lambda value: given.check_name(value, field="name"),
+        "project": lambda value: given.check_project(value, field="project"),
+        "note": lambda value: given.check_text(value, field="note"),
+        "tags": lambda value: [given.check_tag(tag, field="tags") for tag in value],
+        "config": given.check_config,
+    }
+    for key, value in changes.items():
+        if key in checks:
+            checks[key](value)
