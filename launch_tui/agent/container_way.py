@@ -89,7 +89,9 @@ class ContainerWay:
             run, spec, context.db.home, config, setting.container, image=built.reference
         )
         working_directory = self._inside()
-        mounts = self._mounts(source, working_directory or built.working_directory)
+        starts_in = setting.container.workdir if setting.container else ""
+        starts_in = starts_in or working_directory or built.working_directory
+        mounts = self._mounts(source, starts_in, setting.container)
         facts = await context.engine.facts()
         if not facts.rootless and not _is_root(setting.container):
             # An image knows nothing of this user, and many programs want to write at home.
@@ -199,7 +201,9 @@ class ContainerWay:
             return bool(self._spec.command)
         return self._spec.command_given or not entry_point or self._has_code_mounted()
 
-    def _mounts(self, source: Path, inside: str) -> tuple[Mount, ...]:
+    def _mounts(
+        self, source: Path, inside: str, config: ContainerConfig | None
+    ) -> tuple[Mount, ...]:
         """Make what is shared with the container, and return it."""
         home = self._directory / "home"
         shared = self._context.db.home.shared(self._run.id)
@@ -211,8 +215,12 @@ class ContainerWay:
             # Where a script says dir=".", as Lightning does, wandb writes into ./wandb.
             here = self.working_directory() / "wandb"
             places.append(Mount(source=here, target=f"{inside.rstrip('/')}/wandb"))
+        is_other = _is_somebody_else(config)
         for place in places:
             place.source.mkdir(parents=True, exist_ok=True)
+            if is_other:
+                # The data directory above is closed to everybody else on this machine.
+                place.source.chmod(0o777)
         return tuple(places)
 
 
@@ -228,6 +236,12 @@ def _source_key(spec: RunSpec) -> str:
 def _pull_of(image: str) -> str:
     """Return whether to pull: a digest never changes, a tag may have moved."""
     return "missing" if "@sha256:" in image else "always"
+
+
+def _is_somebody_else(config: ContainerConfig | None) -> bool:
+    """Say whether the job runs as neither root, who may write anywhere, nor the agent's user."""
+    user = config.user.partition(":")[0] if config else ""
+    return user not in ("", "0", "root", str(os.getuid()))
 
 
 def _is_root(config: ContainerConfig | None) -> bool:

@@ -284,7 +284,10 @@ class Execution:
         if self._tracking is None:
             raise RuntimeError("a job ended that was not watched")
         if ended.kind is EndKind.VOID:
-            await self._try_anew(ended.cause)
+            if self._stopping.expiry is not None:
+                await self._end_with(self._ended_before_start())
+            else:
+                await self._try_anew(ended.cause)
             return
         progress = await self._tracking.finish()
         outcome = self._outcome(ended, progress)

@@ -158,6 +158,19 @@ async def test_a_package_called_wandb_is_not_hidden(way, tmp_path):
     assert "/job/wandb" not in [mount.target for mount in made.attempt.container.mounts]
 
 
+async def test_another_user_may_write_where_the_job_writes(way):
+    made = await ready(way, spec(resources={"user": "4321:4321"}))
+    for mount in made.attempt.container.mounts:
+        assert mount.source.stat().st_mode & 0o777 == 0o777
+    own = await ready(way, spec(resources={"user": "1234"}))
+    assert own.attempt.container.mounts
+
+
+async def test_the_place_where_it_starts_decides_where_wandb_is_looked_for(way):
+    made = await ready(way, spec(resources={"workdir": "/other"}))
+    assert made.attempt.container.mounts[-1].target == "/other/wandb"
+
+
 async def test_root_has_the_home_of_the_image(way):
     made = await ready(way, spec(resources={"user": "root"}))
     assert "HOME" not in made.attempt.environment

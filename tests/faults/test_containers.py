@@ -104,8 +104,7 @@ def test_no_container_is_lost_or_started_twice(shipyard, fault):
     if fault in BEFORE:
         world.start_agent(BEFORE[fault]).wait(timeout=60)
     agent = world.start_agent(fault)
-    wait_until(lambda: agent.poll() is not None or world.all_ended(), f"an end at {fault}", 90)
-    assert agent.poll() is not None, f"{fault} was never reached"
+    wait_until(lambda: agent.poll() is not None, f"the agent to die at {fault}", 90)
     assert agent.returncode < 0
     world.start_agent()
     wait_until(world.all_ended, f"all runs ended after a kill at {fault}: {world.rows()}", 90)

@@ -773,7 +773,7 @@ async def test_a_paused_container_counts_as_running_and_can_be_killed(
 @pytest.mark.parametrize(
     ("options", "cause"),
     [
-        ({"volume": "/no/such/folder:/x"}, "/no/such/folder is to be mounted and is not there"),
+        ({"volume": "{home}/missing:/x"}, "{home}/missing is to be mounted and is not there"),
         ({"network": "no-such-network"}, "network no-such-network not found"),
         ({"user": "nosuchuser"}, "unable to find user nosuchuser"),
         ({"cpuset-cpus": "500"}, "Requested CPUs are not available"),
@@ -782,13 +782,14 @@ async def test_a_paused_container_counts_as_running_and_can_be_killed(
     ],
 )
 async def test_what_the_engine_refuses_fails_the_start_and_leaves_nothing(
-    docker_target, make_container, inspected, options, cause
+    docker_target, make_container, inspected, home, options, cause
 ):
+    options = {name: value.format(home=home) for name, value in options.items()}
     attempt = make_container("echo", "never", **options)
     await docker_target.prepare(attempt)
     with pytest.raises(StartFailed) as error:
         await docker_target.start(attempt)
-    assert cause in error.value.cause
+    assert cause.format(home=home) in error.value.cause
     assert error.value.next_step
     assert log(attempt) == b""
     handle = await docker_target.adopt(attempt)
@@ -796,8 +797,8 @@ async def test_what_the_engine_refuses_fails_the_start_and_leaves_nothing(
     assert inspected(handle) is None
 
 
-async def test_a_run_directory_that_the_engine_does_not_see(docker_target, make_container):
-    attempt = make_container("true", mounts=(Mount(source="/no/such", target="/x"),))
+async def test_a_folder_of_the_run_that_is_not_there(docker_target, make_container, home):
+    attempt = make_container("true", mounts=(Mount(source=home / "missing", target="/x"),))
     with pytest.raises(StartFailed, match="is to be mounted and is not there"):
         await started(docker_target, attempt)
 
