@@ -112,6 +112,17 @@ class RunScreen(RunActions):
         """Return this run."""
         return [self.run_id]
 
+    def compared_runs(self) -> list[str]:
+        """Return this run and those that are marked in the list below."""
+        marked = getattr(self.app.screen_stack[0], "marked_runs", list)
+        return [self.run_id, *marked()]
+
+    def overlaid_runs(self) -> list[str]:
+        """Return the runs whose metrics lie over those of this one, and this one itself."""
+        from launch_tui.tui.comparing import beside
+
+        return beside(ui(self).launch, self.compared_runs())
+
     def runs_done(self) -> None:
         """Go back when the run is gone."""
         try:

@@ -66,7 +66,7 @@ class Picture:
     """What a chart shows.
 
     ``window`` is the part of x that is shown, None for all of it; ``cross`` the x of the
-    cross-hair. ``x_text`` writes an x.
+    cross-hair. ``x_text`` writes an x. ``foot`` stands in the lower border.
     """
 
     title: str
@@ -76,6 +76,7 @@ class Picture:
     cross: float | None = None
     empty: str = EMPTY
     x_text: Callable[[float], str] = short_step
+    foot: str = ""
 
 
 class Ink(NamedTuple):
@@ -126,7 +127,7 @@ def draw(
     before, after = Segment(f"{corner[3]} ", ink.border), Segment(f" {corner[3]}", ink.border)
     rows: list[Row] = [_top(picture, width, ink, corner)]
     rows += [(before, *line, after) for line in inside.lines()]
-    rows.append((Segment(corner[4] + corner[1] * (width - 2) + corner[5], ink.border),))
+    rows.append(_bottom(picture, width, ink, corner))
     return Drawing(
         rows=tuple(rows),
         bounds=inside.bounds,
@@ -316,18 +317,31 @@ def _top(picture: Picture, width: int, ink: Ink, corner: str) -> Row:
     room = width - 6
     parts: list[Segment] = []
     for text, style in _title(picture, ink):
-        shown = set_cell_size(text, room) if cell_len(text) > room else text
+        if cell_len(text) > room and parts:
+            # A number that is cut in half misleads.
+            break
+        shown = set_cell_size(text, max(room, 0)) if cell_len(text) > room else text
         parts.append(Segment(shown, style))
         room -= cell_len(shown)
-        if room <= 0:
-            break
-    if not parts:
+    if not parts or not parts[0].text:
         return (Segment(corner[0] + corner[1] * (width - 2) + corner[2], ink.border),)
     rest = corner[1] * (max(room, 0) + 1) + corner[2]
     return (
         Segment(f"{corner[0]}{corner[1]} ", ink.border),
         *parts,
         Segment(f" {rest}", ink.border),
+    )
+
+
+def _bottom(picture: Picture, width: int, ink: Ink, corner: str) -> Row:
+    """Return the lower border with the foot in it, at the right, if there is room."""
+    room = width - 6 - cell_len(picture.foot)
+    if not picture.foot or room < 0:
+        return (Segment(corner[4] + corner[1] * (width - 2) + corner[5], ink.border),)
+    return (
+        Segment(f"{corner[4]}{corner[1] * (room + 1)} ", ink.border),
+        Segment(picture.foot, ink.axis),
+        Segment(f" {corner[1]}{corner[5]}", ink.border),
     )
 
 

@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from launch_tui.domain.text import printable
+from launch_tui.errors import LaunchError
 from launch_tui.tui.curves import Axis, Key
 from launch_tui.tui.widgets.charts import Charts, Cross, View, Window
 from launch_tui.tui.widgets.log_find import pattern_of
+from launch_tui.tui.widgets.plot import short_number
 
 if TYPE_CHECKING:
     import re
@@ -47,7 +49,7 @@ class ChartPages(Charts, can_focus=True):
 
     # What is shown
 
-    def keys(self) -> Sequence[Key]:
+    def listed(self) -> Sequence[Key]:
         """Return the keys that match the filter, those of the system last."""
         state = (self.curves.keys, self._pattern, self._only)
         if state != self._shown_for:
@@ -89,7 +91,7 @@ class ChartPages(Charts, can_focus=True):
 
     def move(self, across: int, down: int) -> None:
         """Put the cursor on a neighbour; below the last row of a page comes the next page."""
-        keys = self.keys()
+        keys = self.listed()
         if not keys or self.chosen is None:
             return
         columns = 1 if self.full else min(self._shape()[0], max(len(self._in_view()), 1))
@@ -102,13 +104,13 @@ class ChartPages(Charts, can_focus=True):
         here = self._page_of(every)
         if not 0 <= here + pages < len(every):
             return False
-        self.choose(self.keys()[every[here + pages].start])
+        self.choose(self.listed()[every[here + pages].start])
         return True
 
     def go_to_system(self) -> bool:
         """Go to the first system metric, or back to what was logged; False when there is none."""
         here = self.chosen is not None and self.chosen.system
-        there = next((key for key in self.keys() if key.system != here), None)
+        there = next((key for key in self.listed() if key.system != here), None)
         if there is not None:
             self.choose(there)
         return there is not None
@@ -149,12 +151,16 @@ class ChartPages(Charts, can_focus=True):
         x, reach = self.curves.converted(cross.x, cross.axis, axis), self._reach(key)
         if x is None or reach is None:
             return
-        x = min(max(x + cells * cell.drawing.cell, reach[0]), reach[1])
+        by = cells * cell.drawing.cell
+        if axis is Axis.STEP:
+            # There is nothing between two steps.
+            x, by = round(x), round(by) or (1 if cells > 0 else -1)
+        x = min(max(x + by, reach[0]), reach[1])
         window = self.window_on(axis)
         moved = self.view.window
         if window is not None:
-            by = min(x - window[0], 0) + max(x - window[1], 0)
-            moved = Window(window[0] + by, window[1] + by, axis)
+            beyond = min(x - window[0], 0) + max(x - window[1], 0)
+            moved = Window(window[0] + beyond, window[1] + beyond, axis)
         self.change(replace(self.view, cross=Cross(x, axis), window=moved))
 
     def zoom(self, factor: float) -> None:
@@ -235,9 +241,10 @@ class ChartPages(Charts, can_focus=True):
 
     # Inside
 
-    def _begin_again(self) -> None:
-        self.chosen, self.full = None, False
-        self.view = View(log_y=self.view.log_y, smoothing=self.view.smoothing)
+    def _begin_again(self, before: Sequence[str]) -> None:
+        if set(before).isdisjoint(self.runs):
+            self.chosen, self.full = None, False
+            self.view = View(log_y=self.view.log_y, smoothing=self.view.smoothing)
 
     def _matches(self, key: Key) -> bool:
         if self._only and (key.system or key.name not in self._only):
@@ -248,7 +255,7 @@ class ChartPages(Charts, can_focus=True):
         return key == self.chosen
 
     def _in_view(self) -> Sequence[Key]:
-        keys = self.keys()
+        keys = self.listed()
         if not keys:
             return ()
         if self.chosen is None or self.chosen not in keys:
@@ -261,7 +268,7 @@ class ChartPages(Charts, can_focus=True):
 
     def _pages(self) -> list[range]:
         """Return the charts of each page, by number; no page has charts of both groups."""
-        keys = self.keys()
+        keys = self.listed()
         logged = sum(not key.system for key in keys)
         capacity = max(self._capacity(), 1) if not self.full else 1
         pages = []
@@ -270,17 +277,37 @@ class ChartPages(Charts, can_focus=True):
         return pages
 
     def _page_of(self, pages: Sequence[range]) -> int:
-        keys = self.keys()
+        keys = self.listed()
         at = keys.index(self.chosen) if self.chosen in keys else 0
         return next((number for number, page in enumerate(pages) if at in page), 0)
 
     def _place(self) -> tuple[int, int, int]:
-        shown, total = self._in_view(), len(self.keys())
-        first = self.keys().index(shown[0]) + 1 if shown else 0
+        shown, total = self._in_view(), len(self.listed())
+        first = self.listed().index(shown[0]) + 1 if shown else 0
         return (first, first + len(shown) - 1 if shown else 0, total)
 
+    def _foot(self, key: Key) -> str:
+        """Return what a chart that is alone came to."""
+        if not self.full or len(self.curves.runs) != 1:
+            return ""
+        (run,) = self.curves.runs.values()
+        try:
+            info = run.infos([key]).get(key)
+        except LaunchError:
+            return ""
+        if info is None or info.minimum is None or info.maximum is None:
+            return ""
+        gaps = f"  {info.gaps:,} not finite" if info.gaps else ""
+        low, high = short_number(info.minimum), short_number(info.maximum)
+        points = "1 point" if info.count == 1 else f"{info.count:,} points"
+        return f"min {low}  max {high}  {points}{gaps}"
+
     def _said(self) -> list[str]:
-        return [*super()._said(), *([f"/{printable(self.filter)}"] if self.filter else [])]
+        return [
+            *super()._said(),
+            *([f"{len(self._only)} chosen"] if self._only else []),
+            *([f"/{printable(self.filter)}"] if self.filter else []),
+        ]
 
     def _why_empty(self) -> str:
         if self.curves.keys:

@@ -127,10 +127,11 @@ class Charts(Widget, can_focus=False):
         @property
         def parts(self) -> list[Part]:
             """What a bar says of it."""
-            words = [(f"{word}  ", "$accent") for word in self.said]
+            words = [(f"  {word}", "$accent") for word in self.said]
             if self.total <= self.last - self.first + 1:
                 return words
-            return [*words, (f"{self.first}-{self.last} of {self.total:,} ", "$foreground 60%")]
+            place = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+            return [*words, (f"  {place} of {self.total:,} ", "$foreground 60%")]
 
     def __init__(
         self,
@@ -186,10 +187,10 @@ class Charts(Widget, can_focus=False):
     def follow(self, *run_ids: str) -> None:
         """Show the metrics of other runs; several lie over each other."""
         if run_ids != self._wanted:
-            self._wanted = run_ids
+            before, self._wanted = self._wanted, run_ids
             self._cells = []
             self._known_colours.clear()
-            self._begin_again()
+            self._begin_again(before)
             self.renew()
 
     def change(self, view: View) -> None:
@@ -212,7 +213,7 @@ class Charts(Widget, can_focus=False):
         self.set_class(not self.curves.keys, "-empty")
         self._tell()
 
-    def keys(self) -> Sequence[Key]:
+    def listed(self) -> Sequence[Key]:
         """Return the keys that can be gone through, in order."""
         return [key for key in self.curves.keys if not key.system]
 
@@ -241,18 +242,21 @@ class Charts(Widget, can_focus=False):
 
     # What a widget with pages has more of.
 
-    def _begin_again(self) -> None:
-        """Called before other runs are shown."""
+    def _begin_again(self, before: Sequence[str]) -> None:
+        """Called before other runs are shown than before."""
 
     def _in_view(self) -> Sequence[Key]:
-        return self.keys()[: self._capacity()]
+        return self.listed()[: self._capacity()]
 
     def _is_chosen(self, key: Key) -> bool:
         return False
 
+    def _foot(self, key: Key) -> str:
+        return ""
+
     def _place(self) -> tuple[int, int, int]:
         """Return the numbers of the first and last chart in view, from 1, and of all."""
-        shown, total = len(self._in_view()), len(self.keys())
+        shown, total = len(self._in_view()), len(self.listed())
         return (1 if shown else 0, shown, total)
 
     def _why_empty(self) -> str:
@@ -355,7 +359,6 @@ class Charts(Widget, can_focus=False):
         self._find_curves(cell, key, versions, window)
         cross = None if view.cross is None else self._on(view.cross.x, view.cross.axis, axis)
         several = len(self.curves.runs) > 1
-        reach = cell.drawing.cell / 2
         lines = [
             Line(
                 curve=curve,
@@ -363,13 +366,12 @@ class Charts(Widget, can_focus=False):
                 colour=colour,
                 label=str(number) if several else "",
                 last=run.last(key),
-                at_cross=None if cross is None else value_at(faint if faint.xs else curve,
-                                                             cross + reach),
+                at_cross=self._at_cross(cell, faint if faint.xs else curve, cross),
             )
             for number, ((curve, faint), run, colour) in enumerate(
                 zip(cell.curves, self.curves.runs.values(), self._colours_of(key), strict=True), 1
             )
-        ]  # fmt: skip
+        ]
         return Picture(
             title=key.title,
             lines=tuple(lines),
@@ -377,7 +379,11 @@ class Charts(Widget, can_focus=False):
             window=window,
             cross=cross,
             x_text=_X_TEXTS[axis],
+            foot=self._foot(key),
         )
+
+    def _at_cross(self, cell: Cell, curve: Curve, cross: float | None) -> float | None:
+        return None if cross is None else value_at(curve, cross, cell.drawing.cell / 2)
 
     def _colours_of(self, key: Key) -> list[str]:
         """Return a colour for each run; of one run each key has its own."""
@@ -450,7 +456,9 @@ class Charts(Widget, can_focus=False):
         told = (*self._place(), said)
         if told != self._told:
             self._told = told
-            self.post_message(self.Paged(*told))
+            # From this widget's own queue: a message that is made while an ancestor handles one
+            # goes no further than that ancestor.
+            self.call_later(lambda: self.post_message(self.Paged(*told)))
 
     def _said(self) -> list[str]:
         view = self.view

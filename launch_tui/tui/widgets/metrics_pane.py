@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.containers import Vertical
 
 from launch_tui.domain.text import printable
+from launch_tui.errors import UsageError
+from launch_tui.sdk.comparing import MOST_RUNS
 from launch_tui.tui import keys
 from launch_tui.tui.metrics_csv import write_csv
 from launch_tui.tui.ui import ui
@@ -98,6 +100,8 @@ class MetricsPane(Vertical, can_focus=False):
         charts, tabled = self.charts, self.has_class("-table")
         if action in ("metrics_cross_left", "metrics_cross_right"):
             return charts.view.cross is not None and not tabled
+        if action == "metrics_overlay":
+            return hasattr(self.screen, "overlaid_runs")
         if action == "metrics_close":
             return tabled or not charts.is_whole
         return True
@@ -203,6 +207,19 @@ class MetricsPane(Vertical, can_focus=False):
         """Show all of x."""
         self.charts.zoom_out()
 
+    def action_metrics_overlay(self) -> None:
+        """Lay other runs over the one that is shown, or take them away."""
+        if len(self.charts.runs) > 1:
+            self.follow(self.screen.run_id)  # type: ignore[attr-defined]
+            return
+        try:
+            runs: list[str] = self.screen.overlaid_runs()  # type: ignore[attr-defined]
+        except UsageError as error:
+            self._say(f"{error.problem}: mark up to {MOST_RUNS - 1} others in the list (space)")
+            return
+        launch = ui(self).launch
+        self.follow(*runs, names=[launch.runs.get(run_id).name for run_id in runs])
+
     def action_metrics_copy(self) -> None:
         """Copy the values of the chart under the cursor as CSV."""
         key, app = self._current, ui(self)
@@ -273,7 +290,7 @@ class MetricsPane(Vertical, can_focus=False):
     def _show_table(self) -> None:
         if self.has_class("-table"):
             charts = self.charts
-            self.table.show(charts.curves, charts.keys(), lambda: charts.colours)
+            self.table.show(charts.curves, charts.listed(), lambda: charts.colours)
 
     def _find_in_table(self) -> None:
         chosen = self.charts.chosen

@@ -163,9 +163,16 @@ def within(curve: Curve, left: float, right: float) -> Curve:
     return Curve(*parts)
 
 
-def value_at(curve: Curve, x: float) -> float | None:
-    """Return the newest value at an x or before it; None where the curve begins later."""
-    at = bisect_right(curve.xs, x) - 1
+def value_at(curve: Curve, x: float, reach: float = 0.0) -> float | None:
+    """Return the newest value at an x or before it, None where the curve begins later.
+
+    A value that comes no more than ``reach`` later is taken instead where it is nearer.
+    """
+    xs = curve.xs
+    at = bisect_right(xs, x) - 1
+    after = xs[at + 1] - x if at + 1 < len(xs) else math.inf
+    if after <= reach and (at < 0 or after < x - xs[at]):
+        at += 1
     return curve.ends[at] if at >= 0 else None
 
 

@@ -23,7 +23,7 @@ COLUMNS = (
     Column(key="last", label="LAST", width=9, right=True),
     Column(key="min", label="MIN", width=9, right=True),
     Column(key="max", label="MAX", width=9, right=True),
-    Column(key="step", label="AT STEP", width=11, right=True),
+    Column(key="step", label="AT STEP", width=9, right=True),
     Column(key="points", label="POINTS", width=10, right=True, rank=1),
 )
 _MICROSECONDS = 1e6
