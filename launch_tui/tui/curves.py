@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from enum import StrEnum
 from itertools import accumulate
-from math import isfinite, nan
+from math import ceil, floor, isfinite, nan
 from typing import TYPE_CHECKING, NamedTuple
 
 from launch_tui.domain.metrics import is_epoch, rank
@@ -148,12 +148,12 @@ class RunCurves:
         if not buckets or place is None:
             return NOTHING
         if window is not None:
-            buckets = self._sharpened(key, buckets, self._steps(key, axis, window), most)
+            buckets = self._sharpened(key, buckets, self._span(key, axis, window), most)
         return curve_of(buckets, place)
 
     def span(self, key: Key, axis: Axis, window: tuple[float, float]) -> tuple[float, float]:
         """Return a part of x as steps, or for a system metric as seconds since the epoch."""
-        first, last = self._steps(key, axis, window)
+        first, last = self._span(key, axis, window)
         return (first / _MICROSECONDS, last / _MICROSECONDS) if key.system else (first, last)
 
     def infos(self, keys: Sequence[Key]) -> dict[Key, SeriesInfo]:
@@ -233,22 +233,21 @@ class RunCurves:
         firsts = [t.buckets[0].first_step for k, t in self._traces.items() if k.system and t.seen]
         return min(firsts, default=0) / _MICROSECONDS
 
-    def _steps(self, key: Key, axis: Axis, window: tuple[float, float]) -> tuple[int, int]:
+    def _span(self, key: Key, axis: Axis, window: tuple[float, float]) -> tuple[float, float]:
+        """Return a part of x as steps; nothing where the axis is not known."""
         left, right = window
         if key.system:
             began = self._began()
             left, right = ((x + began) * _MICROSECONDS for x in window)
         elif (scaled := self.scaled(axis)) is not None:
             left, right = scaled.step_of(left), scaled.step_of(right)
-        if not (isfinite(left) and isfinite(right)):
-            return 0, 0
-        return int(left), int(right) + 1
+        return (left, right) if isfinite(left) and isfinite(right) else (0.0, -1.0)
 
     def _sharpened(
-        self, key: Key, buckets: Sequence[Bucket], steps: tuple[int, int], most: int
+        self, key: Key, buckets: Sequence[Bucket], span: tuple[float, float], most: int
     ) -> Sequence[Bucket]:
         """Return buckets of which those between two steps are as fine as they are drawn."""
-        first, last = steps
+        first, last = floor(span[0]), ceil(span[1])
         inside = [b for b in buckets if b.last_step >= first and b.first_step <= last]
         if len(inside) >= most or all(b.count < 2 for b in inside):
             return buckets
@@ -338,7 +337,8 @@ def _state_of(path: Path) -> object:
         except OSError:
             states.append((0, 0))
         else:
-            states.append((found.st_mtime_ns, found.st_size))
+            # An empty log is as good as none, and readers make one.
+            states.append((found.st_mtime_ns if found.st_size else 0, found.st_size))
     return tuple(states)
 
 

@@ -135,7 +135,7 @@ ACTIONS: tuple[Action, ...] = (
            palette="run: lower priority"),
     Action(id="run.edit", keys="e", label="edit", scope="run", dangerous=True,
            help="Edit a waiting run in $EDITOR", palette="run: edit"),
-    Action(id="run.compare", keys="c", label="compare", scope="run", footer=42,
+    Action(id="run.compare", keys="c", label="compare", scope="run",
            help="Compare the marked runs, two to six; one alone with the run of its job before it",
            palette="run: compare marked"),
     Action(id="run.delete", keys="D", label="delete", scope="run", dangerous=True,

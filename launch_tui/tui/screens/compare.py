@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from launch_tui.domain.run import Run
     from launch_tui.tui.widgets.charts import Charts
 
+WIDE = 110
+"""Cells of a terminal that has room for charts beside the values: ``-wide`` in app.tcss."""
 TABS = (("values", "Values"), ("curves", "Curves"), ("source", "Source"))
 _INNER = {"values": "#compare-table", "curves": "#compare-curves", "source": "#compare-source"}
 
@@ -111,11 +113,8 @@ class CompareScreen(LaunchScreen):
         self._read()
 
     def on_resize(self) -> None:
-        """Give the table the room that its runs need, and the charts beside it the rest."""
-        room = self.size.width - LEAST_WIDTH
-        half = self.size.width // 2
-        beside = max(min(width_for(len(self.run_ids)), room), half)
-        self._table.styles.width = beside if self._pane.display and room > half else "1fr"
+        """Share the width anew."""
+        self._share_width()
 
     def on_value_table_resized(self, event: ValueTable.Resized) -> None:
         """Show as many runs as fit."""
@@ -142,6 +141,7 @@ class CompareScreen(LaunchScreen):
         for name, _ in TABS:
             body.set_class(name == tab, f"-{name}")
         self._show_tabs()
+        self._share_width()
         if tab == "source":
             self._find_diff()
         self.query_one(_INNER[tab]).focus()
@@ -299,6 +299,12 @@ class CompareScreen(LaunchScreen):
     def _step(self, tabs: int) -> None:
         names = [name for name, _ in TABS]
         self.show_tab(names[(names.index(self._tab) + tabs) % len(names)])
+
+    def _share_width(self) -> None:
+        """Give the table the room that its runs need, and the charts beside it the rest."""
+        half, room = self.size.width // 2, self.size.width - LEAST_WIDTH
+        beside = max(min(width_for(len(self.run_ids)), room), half)
+        self._table.styles.width = beside if self.size.width >= WIDE else "1fr"
 
     def _choose(self, at: int) -> None:
         self.chosen = max(0, min(at, len(self.run_ids) - 1))

@@ -258,8 +258,12 @@ class _Inside:
                 end = Curve(*([values[last]] for values in curve))
                 pixels = columns_of(end, bounds, self.columns * 2, self._rows * 4)
                 at = next(at for at, column in enumerate(pixels) if column)
-                row = (pixels[at] & -pixels[at]).bit_length() - 1
-                ends[at // 2, row // 4] = (str(number), layer.style + Style(bold=True))
+                row = ((pixels[at] & -pixels[at]).bit_length() - 1) // 4
+                column = at // 2
+                # Lines that end in one cell end beside each other.
+                while (column, row) in ends and column > 0:
+                    column -= 1
+                ends[column, row] = (str(number), layer.style + Style(bold=True))
         return ends
 
     def _cross_column(self, bounds: Bounds) -> int | None:

@@ -135,6 +135,11 @@ def test_each_of_several_lines_ends_in_its_number():
     assert [mark for mark in ends if mark] == ["3", "2", "1"]
 
 
+def test_lines_that_end_together_end_beside_each_other():
+    lines = tuple(line([1.0, 2.0], label=str(n)) for n in (1, 2, 3))
+    assert "321 │" in text(drawn(Picture(title="x", lines=lines)))
+
+
 def test_in_ascii_each_of_several_lines_is_drawn_with_its_number():
     lines = tuple(line([float(n)] * 9, label=str(n)) for n in (1, 2))
     shown = text(drawn(Picture(title="x", lines=lines), ascii_only=True))
