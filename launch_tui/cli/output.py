@@ -14,8 +14,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.words import flattened as flattened
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from launch_tui.errors import LaunchError
 
@@ -137,15 +139,6 @@ def brief(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, float):
         return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.12g}"
     return to_json(value)
-
-
-def flattened(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values of nested objects under their keys joined by dots."""
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from flattened(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _width(text: str) -> int:

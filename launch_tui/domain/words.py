@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 MAX_DIGITS = 1000
 """Longer numbers are text: Python refuses to read integers of more than 4300 digits."""
@@ -73,6 +73,15 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested objects under their keys joined by dots."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _put(config: dict[str, Any], path: list[str], value: Any, word: str) -> None:  # noqa: ANN401

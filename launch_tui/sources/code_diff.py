@@ -1,4 +1,4 @@
-"""What changed between two snapshots of a job, for ``job diff``."""
+"""What changed between two snapshots of a job, for ``job diff`` and to compare runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from launch_tui.store.manifest import EntryKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from launch_tui.domain.job import CodeSource
     from launch_tui.store.artifacts import ArtifactStore
     from launch_tui.store.manifest import Entry, Manifest
@@ -69,6 +71,19 @@ def text_diff(path: str, old: CodeSource, new: CodeSource, artifacts: ArtifactSt
     """
     before, after = artifacts.manifest(old.digest), artifacts.manifest(new.digest)
     return _text_diff(path, before, after, artifacts)
+
+
+def text_diffs(old: CodeSource, new: CodeSource, artifacts: ArtifactStore) -> Iterator[str]:
+    """Yield the unified diff of each path that differs, sorted by path.
+
+    Raises:
+        SourceFailed: When a snapshot or a content is missing or damaged.
+    """
+    before, after = artifacts.manifest(old.digest), artifacts.manifest(new.digest)
+    was, now = before.entries, after.entries
+    for path in sorted(was.keys() | now.keys()):
+        if was.get(path) != now.get(path):
+            yield _text_diff(path, before, after, artifacts)
 
 
 def _text_diff(path: str, before: Manifest, after: Manifest, artifacts: ArtifactStore) -> str:

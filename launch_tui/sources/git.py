@@ -37,6 +37,7 @@ __all__ = [
     "check_ref",
     "check_subdirectory",
     "check_url",
+    "diff",
     "job_name_for",
     "materialise",
     "read_file",
@@ -152,6 +153,28 @@ def read_file(
         return cache.git("cat-file", "blob", f"{source.commit}:{inside}")
     except GitFailed:
         return None
+
+
+def diff(old: GitSource, new: GitSource, repositories: Path) -> str:
+    """Return the unified diff between two resolved sources of one repository.
+
+    Nothing is fetched: commits that ran are in the cache.
+
+    Raises:
+        SourceFailed: When they are of different repositories, or a commit is not there any more.
+    """
+    if (old.url, old.subdirectory) != (new.url, new.subdirectory):
+        raise SourceFailed("they come from different repositories")
+    cache = cache_for(old.url, repositories)
+    for commit in (old.commit, new.commit):
+        if not cache.holds(commit):
+            raise SourceFailed(f"commit {commit[:12]} is not in the cache")
+    inside = ["--", old.subdirectory] if old.subdirectory else []
+    flags = ["-p", "-r", "--no-color", "--no-ext-diff", "--no-textconv"]
+    try:
+        return cache.git("diff-tree", *flags, old.commit, new.commit, *inside)
+    except GitFailed as error:
+        raise SourceFailed(error.reason) from error
 
 
 def materialise(

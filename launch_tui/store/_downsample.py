@@ -90,7 +90,7 @@ class Buckets:
 
     def add_points(self, steps: Sequence[int], values: array[float]) -> None:
         """Count single points, in the order in which they were logged."""
-        for begin, end in _ascents(steps):
+        for begin, end in ascents(steps):
             self._add_ascent(steps, values, begin, end)
 
     def result(self) -> list[Bucket]:
@@ -129,7 +129,7 @@ class Buckets:
             at = stop
 
 
-def _ascents(steps: Sequence[int]) -> list[tuple[int, int]]:
+def ascents(steps: Sequence[int]) -> list[tuple[int, int]]:
     """Return begin and end of each stretch in which steps do not go back."""
     if isinstance(steps, range) and steps.step > 0:
         return [(0, len(steps))]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _CHUNKS_PER_BUCKET = 8
-_POINTS_READ_SINGLY = 16_384
+POINTS_READ_SINGLY = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +166,10 @@ class SeriesReader:
         with self._reading() as connection:
             if connection is None:
                 return []
-            rows = connection.execute(_INFOS, (kind,)).fetchall()
-        return [_info(row) for row in rows]
+            rows = connection.execute(
+                f"SELECT {INFO_COLUMNS} FROM series WHERE kind = ? ORDER BY name", (kind,)
+            ).fetchall()
+        return [info_of(row) for row in rows]
 
     def _chart(
         self, kind: int, key: str, buckets: int, first: int | None, last: int | None
@@ -203,7 +205,7 @@ class SeriesReader:
             if connection is None or series is None:
                 return [], []
             pairs: list[tuple[int, float]] = []
-            if series.count > _POINTS_READ_SINGLY:
+            if series.count > POINTS_READ_SINGLY:
                 pairs.extend(_first_point(connection, series.id))
                 for (nodes,) in connection.execute(
                     "SELECT nodes FROM chunk WHERE series = ? ORDER BY id", (series.id,)
@@ -250,13 +252,12 @@ class _Found:
     high_step: int
 
 
-_INFOS = """
-SELECT name, count, gaps, low_step, last_step, last, minimum, maximum, others, last_other
-FROM series WHERE kind = ? ORDER BY name
-"""
+INFO_COLUMNS = "name, count, gaps, low_step, last_step, last, minimum, maximum, others, last_other"
+"""What ``info_of`` reads."""
 
 
-def _info(row: tuple[Any, ...]) -> SeriesInfo:
+def info_of(row: tuple[Any, ...]) -> SeriesInfo:
+    """Return what the columns of ``INFO_COLUMNS`` say of a key."""
     name, count, gaps, first, last_step, last, minimum, maximum, others, last_other = row
     return SeriesInfo(
         name=name,
@@ -284,18 +285,18 @@ def _find(connection: sqlite3.Connection | None, kind: int, key: str) -> _Found 
 
 
 def _fill(connection: sqlite3.Connection, series: _Found, sink: Buckets, buckets: int) -> None:
-    if series.count <= _POINTS_READ_SINGLY:
-        for chunk in _chunks(connection, series.id):
+    if series.count <= POINTS_READ_SINGLY:
+        for chunk in chunks_of(connection, series.id):
             if sink.meets(chunk[1], chunk[2]):
-                sink.add_points(*_unpacked(connection, chunk[0], chunk[6]))
+                sink.add_points(*unpacked(connection, chunk[0], chunk[6]))
     else:
-        chunks = _chunks(connection, series.id)
+        chunks = chunks_of(connection, series.id)
         lumps = len(chunks) > _CHUNKS_PER_BUCKET * buckets
         for number, *node in chunks:
             if not sink.meets(node[0], node[1]):
                 continue
             if lumps and sink.holds(node[0], node[1]):
-                sink.add(*_node(node))
+                sink.add(*chunk_node(node))
             else:
                 _fill_from_nodes(connection, number, node[5], sink)
     sink.add_points(*_tail(connection, series.id))
@@ -312,12 +313,13 @@ def _fill_from_nodes(connection: sqlite3.Connection, chunk: int, count: int, sin
             sink.add(*node)
         elif sink.meets(low, high):
             if not values:
-                steps, values = _unpacked(connection, chunk, count)
+                steps, values = unpacked(connection, chunk, count)
             sink.add_points(steps[at : at + size], values[at : at + size])
         at += size
 
 
-def _chunks(connection: sqlite3.Connection, series: int) -> list[tuple[Any, ...]]:
+def chunks_of(connection: sqlite3.Connection, series: int) -> list[tuple[Any, ...]]:
+    """Return the chunks of a series, each its number and the columns of ``chunk_node``."""
     return connection.execute(
         "SELECT id, low_step, high_step, minimum, maximum, last, count, gaps FROM chunk"
         " WHERE series = ? ORDER BY id",
@@ -325,7 +327,8 @@ def _chunks(connection: sqlite3.Connection, series: int) -> list[tuple[Any, ...]
     ).fetchall()
 
 
-def _node(row: list[Any]) -> Node:
+def chunk_node(row: list[Any]) -> Node:
+    """Return the summary of a whole chunk."""
     low, high, minimum, maximum, last, count, gaps = row
     return Node(
         low,
@@ -338,9 +341,10 @@ def _node(row: list[Any]) -> Node:
     )
 
 
-def _unpacked(
+def unpacked(
     connection: sqlite3.Connection, chunk: int, count: int
 ) -> tuple[Sequence[int], array[float]]:
+    """Return the points of a chunk."""
     steps, values = connection.execute(
         "SELECT steps, points FROM packed WHERE chunk = ?", (chunk,)
     ).fetchone()
@@ -353,7 +357,7 @@ def _first_point(connection: sqlite3.Connection, series: int) -> list[tuple[int,
     ).fetchone()
     if row is None:
         return []
-    steps, values = _unpacked(connection, *row)
+    steps, values = unpacked(connection, *row)
     return [(steps[0], values[0])]
 
 

@@ -57,7 +57,7 @@ from launch_tui.tui.pulse import Pulse
 from launch_tui.tui.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from textual.binding import BindingType
@@ -397,17 +397,21 @@ class LaunchApp(App[Leave]):
         """Open the launch form, on a job if one is named."""
         self.open_form(job=job)
 
-    def open_form(self, *, job: str = "", rerun: str = "") -> None:
+    def open_form(
+        self, *, job: str = "", rerun: str = "", changes: Mapping[str, Any] | None = None
+    ) -> None:
         """Open the launch form.
 
         Args:
             job: The job it begins with.
             rerun: A run whose values it begins with.
+            changes: Values of the run's configuration that are others, by their dotted keys.
         """
         if self.read_only:
             self.tell_refusal(READ_ONLY)
             return
-        self.push_screen(_named("screens.launch_form", "LaunchForm")(job=job, rerun=rerun))
+        form = _named("screens.launch_form", "LaunchForm")
+        self.push_screen(form(job=job, rerun=rerun, changes=changes))
 
     def action_app_demo(self) -> None:
         """Launch the demo's training job, and go to its first run."""

@@ -4,7 +4,7 @@ import pytest
 
 from launch_tui.errors import SourceFailed
 from launch_tui.sources.code import snapshot
-from launch_tui.sources.code_diff import diff, text_diff
+from launch_tui.sources.code_diff import diff, text_diff, text_diffs
 from launch_tui.store.artifacts import ArtifactStore
 
 
@@ -80,3 +80,11 @@ def test_a_missing_snapshot_is_said_so(tmp_path, artifacts):
     artifacts.delete_unreferenced([], grace=-1)
     with pytest.raises(SourceFailed, match="not in the artifact store"):
         diff(source, source, artifacts)
+
+
+def test_all_texts_that_differ_come_by_path(tmp_path, artifacts):
+    old = take(tmp_path, artifacts, {"b.py": b"1\n", "gone": b"x\n", "same": b"s\n"})
+    new = take(tmp_path, artifacts, {"a.py": b"new\n", "b.py": b"2\n", "same": b"s\n"})
+    texts = list(text_diffs(old, new, artifacts))
+    assert [text.splitlines()[1] for text in texts] == ["+++ b/a.py", "+++ b/b.py", "+++ /dev/null"]
+    assert list(text_diffs(old, old, artifacts)) == []

@@ -4,12 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from launch_tui.domain.job import GitSource
 from launch_tui.errors import LaunchError, SourceFailed, UsageError
-from launch_tui.sources.git import materialise, read_file, resolve, uncommitted
+from launch_tui.sources.git import diff, materialise, read_file, resolve, uncommitted
 
 
 def test_no_ref_is_the_remotes_default_branch(new_repository, repositories):
@@ -333,3 +334,25 @@ def test_without_git_lfs_pointers_stay_and_a_warning_says_so(
 def test_importing_does_not_load_gitpython():
     check = "import launch_tui.sources.git, sys; assert 'git' not in sys.modules"
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_two_commits_differ_as_git_says_and_nothing_is_fetched(
+    new_repository, repositories, monkeypatch
+):
+    repository = new_repository()
+    repository.commit("one\n")
+    old = resolve(repository.url, None, repositories)
+    read_file(old, "train.py", repositories)
+    repository.commit("two\n")
+    new = resolve(repository.url, None, repositories)
+    with pytest.raises(SourceFailed, match="not in the cache"):
+        diff(old, replace(new, commit="0" * 40), repositories)
+    read_file(new, "train.py", repositories)
+    monkeypatch.setenv("GIT_EXTERNAL_DIFF", "false")
+    text = diff(old, new, repositories)
+    assert "--- a/train.py\n+++ b/train.py\n" in text
+    assert "-one\n+two\n" in text
+    assert diff(new, new, repositories) == ""
+    other = replace(new, url=f"{new.url}-other")
+    with pytest.raises(SourceFailed, match="different repositories"):
+        diff(old, other, repositories)

@@ -125,6 +125,10 @@ class HomeScreen(RunFilter):
         """Return the marked runs, else the one under the cursor."""
         return [key for key in self._table.chosen if not _is_group(key)]
 
+    def marked_runs(self) -> list[str]:
+        """Return the marked runs."""
+        return sorted(key for key in self._table.marks if not _is_group(key))
+
     def chosen_groups(self) -> list[Group]:
         """Return the marked groups, else the one under the cursor."""
         keys = [key for key in self._table.chosen if _is_group(key)]

@@ -14,6 +14,7 @@ from textual.widgets import Static
 from launch_tui.domain.environment import looks_secret
 from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError
+from launch_tui.tui.changed_value import texts_with
 from launch_tui.tui.form_fields import Field, Kind
 from launch_tui.tui.going import show_run
 from launch_tui.tui.launch_model import LaunchModel, for_job, for_run
@@ -46,6 +47,7 @@ class LaunchForm(FormModal):
     Args:
         job: The job it launches; empty for the one that was launched last.
         rerun: A run that is launched again with its values, instead of a job.
+        changes: Values of that run's configuration that are others, by their dotted keys.
     """
 
     SUBMIT = "Launch"
@@ -55,9 +57,12 @@ class LaunchForm(FormModal):
         "-P": "priority", **ORDER_FLAGS,
     }  # fmt: skip
 
-    def __init__(self, job: str = "", rerun: str = "") -> None:
+    def __init__(
+        self, job: str = "", rerun: str = "", changes: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__()
         self._wanted = (job, rerun)
+        self._changes = changes or {}
         self._model: LaunchModel | None = None
         self._trouble = ""
         self._plan_due: Timer | None = None
@@ -194,6 +199,8 @@ class LaunchForm(FormModal):
     def _rows(self, model: LaunchModel) -> ComposeResult:
         """Compose the fields, with what the draft holds of them."""
         self._typed = ui(self).launch.drafts.load(model.draft_key)
+        if self._changes:
+            self._typed |= texts_with(model, self._changes)
         first, last = model.inputs_and_queue(), model.order_and_names()
         queue = self._first_text(first[-1])
         of_queue = model.of_queue(queue)

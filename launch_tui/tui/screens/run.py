@@ -21,8 +21,8 @@ from launch_tui.tui.screens.run_actions import RunActions
 from launch_tui.tui.theme import glyph, state_style
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.bar import Bar, Part, clickable
-from launch_tui.tui.widgets.charts import ChartPages, Charts
 from launch_tui.tui.widgets.log_view import LogView
+from launch_tui.tui.widgets.metrics_pane import MetricsPane
 from launch_tui.tui.widgets.preview import why_empty
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from launch_tui.domain.run import Run
+    from launch_tui.tui.widgets.charts import Charts
 
 TABS = (
     ("log", "Log"),
@@ -79,7 +80,7 @@ class RunScreen(RunActions):
         yield Bar(id="run-tabs")
         with ContentSwitcher(id="run-body", initial="log"):
             yield LogView(id="log", classes="pane")
-            yield ChartPages(id="metrics")
+            yield MetricsPane(id="metrics", classes="pane")
             yield LogView(id="build", classes="pane", empty="Nothing was built")
             with Page(id="config", classes="pane"):
                 yield Static(id="config-text", markup=False)
@@ -93,7 +94,7 @@ class RunScreen(RunActions):
         for view in self.query(LogView):
             view.ascii_only = app.ascii_only
         app.pulse.frame.subscribe(self, lambda _: self._tick(), immediate=True)
-        self.query_one("#metrics", ChartPages).follow(self.run_id)
+        self.query_one("#metrics", MetricsPane).follow(self.run_id)
         self._read()
         failed_build = self._run is not None and self._run.phase == "build"
         building = self._run is not None and self._run.state is RunState.BUILDING
@@ -110,6 +111,17 @@ class RunScreen(RunActions):
     def chosen_runs(self) -> list[str]:
         """Return this run."""
         return [self.run_id]
+
+    def compared_runs(self) -> list[str]:
+        """Return this run and those that are marked in the list below."""
+        marked = getattr(self.app.screen_stack[0], "marked_runs", list)
+        return [self.run_id, *marked()]
+
+    def overlaid_runs(self) -> list[str]:
+        """Return the runs whose metrics lie over those of this one, and this one itself."""
+        from launch_tui.tui.comparing import beside
+
+        return beside(ui(self).launch, self.compared_runs())
 
     def runs_done(self) -> None:
         """Go back when the run is gone."""
@@ -142,10 +154,10 @@ class RunScreen(RunActions):
     def on_charts_paged(self, event: Charts.Paged) -> None:
         """Say which charts are in view."""
         event.stop()
-        self._charts = (event.first, event.last, event.total)
+        self._charts = event
         self._show_tabs()
 
-    _charts = (0, 0, 0)
+    _charts: Charts.Paged | None = None
 
     def _step(self, tabs: int) -> None:
         names = [name for name, _ in TABS]
@@ -253,9 +265,9 @@ class RunScreen(RunActions):
             style = "bold $primary underline" if here else "$foreground 60%"
             parts.append((title, clickable(style, f"screen.show_tab('{tab}')")))
             parts.append(("   ", ""))
-        first, last, total = self._charts
-        right = [(f"{first}-{last} of {total} ", "$foreground 60%")] if total > last else []
-        self.query_one("#run-tabs", Bar).show(parts, right if self._tab == "metrics" else ())
+        shown = self._tab == "metrics" and self._charts is not None
+        right = self._charts.parts if shown and self._charts else ()
+        self.query_one("#run-tabs", Bar).show(parts, right)
 
 
 def _textual_style(rich_style: str) -> str:

@@ -34,6 +34,10 @@ class RunActions(LaunchScreen):
         """Return the groups that a verb acts on as a whole."""
         return []
 
+    def compared_runs(self) -> list[str]:
+        """Return the ids that are compared: those that a verb acts on."""
+        return self.chosen_runs()
+
     def runs_done(self) -> None:
         """Called when a verb has been carried out on what was chosen."""
 
@@ -120,6 +124,12 @@ class RunActions(LaunchScreen):
             return
         for run_id in self.chosen_runs()[:1]:
             ui(self).open_form(rerun=run_id)
+
+    def action_run_compare(self) -> None:
+        """Compare what is chosen."""
+        from launch_tui.tui.comparing import open_compare
+
+        open_compare(ui(self), self.compared_runs(), self.chosen_groups())
 
     def action_run_edit(self) -> None:
         """Edit a waiting run in the person's editor."""

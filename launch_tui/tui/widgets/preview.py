@@ -52,7 +52,7 @@ class Preview(Horizontal):
         if run is None:
             log.source, log.empty = None, "No run"
             entitle(log, "Log")
-            charts.follow(None)
+            charts.follow()
             return
         path, build = shown_log(self, run)
         log.empty = why_empty(run, note)

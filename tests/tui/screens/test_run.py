@@ -94,10 +94,10 @@ async def test_many_metrics_come_in_pages(world, make_app):
     async with app.run_test(size=(120, 34)) as pilot:
         await opened(pilot, run_id, "]")
         await until(pilot, lambda: "1-9 of 40" in frame(app))
-        await pilot.press("j")
+        await pilot.press("]")
         await until(pilot, lambda: "10-18 of 40" in frame(app) and "layer009" in frame(app))
-        await pilot.press("L")
-        assert app.screen.query_one("#metrics").log_y
+        await pilot.press("[", "[")
+        await until(pilot, lambda: app.screen.query_one("#log").has_focus)
 
 
 async def test_secrets_are_masked(busy_world, make_app):
