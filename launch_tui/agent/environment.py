@@ -20,6 +20,7 @@ from launch_tui import faults
 from launch_tui.agent.env_file import read_env_file
 from launch_tui.agent.secret_values import resolved, secret_value
 from launch_tui.domain.environment import CAPTURED, CAPTURED_PREFIXES
+from launch_tui.domain.home_path import at_home
 from launch_tui.domain.job import Environment, VenvMode
 from launch_tui.domain.macros import expand
 from launch_tui.errors import StartFailed
@@ -186,7 +187,7 @@ def environment_for(
     if not python:
         return environment
     if not python[0].isdigit():
-        path = str(Path(python).expanduser())
+        path = str(at_home(python))
         return Environment(mode=VenvMode.PYTHON, interpreter=path)
     if environment.mode is VenvMode.BUILD:
         return Environment(mode=VenvMode.BUILD, python_version=python)

@@ -1,7 +1,7 @@
 """Where the values of secrets are: the agent's environment, a file, a keyring; in this order.
 
-A run and a queue hold names alone. A value is looked up when the attempt starts, goes to the job and
-is kept nowhere: no error repeats it, and a change of it holds for the next attempt.
+A run and a queue hold names alone. A value is looked up when the attempt starts, goes to the job
+and is kept nowhere: no error repeats it, and a change of it holds for the next attempt.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def secret_value(name: str, root: Path, environ: Mapping[str, str]) -> str:
         )
     if "\0" in value or len(name) + 1 + len(value.encode()) > MAX_VARIABLE:
         raise StartFailed(
-            f"--secret {name}: no process can be given its value (a NUL character, or over 128 KiB)",
+            f"--secret {name}: no process can be given its value (NUL, or over 128 KiB)",
             next_step="have the job read it from a file, then rerun",
         )
     return value
