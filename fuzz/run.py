@@ -47,7 +47,7 @@ def _told(name: str, seconds: int) -> bool:
             [
                 sys.executable, __file__, "--one", name, corpus,
                 f"-max_total_time={seconds}", f"-timeout={PER_INPUT_S}",
-                f"-rss_limit_mb={MEMORY_MB}", f"-max_len={LONGEST_INPUT}",
+                f"-rss_limit_mb={MEMORY_MB}", "-len_control=20", f"-max_len={LONGEST_INPUT}",
                 f"-artifact_prefix={FINDINGS}/{name}-", "-print_final_stats=1",
             ],
             capture_output=True,

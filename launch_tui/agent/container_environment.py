@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launch_tui.agent.env_file import read_env_file
-from launch_tui.agent.environment import about_run, passed_value, secret_value
+from launch_tui.agent.environment import about_run, passed_value
+from launch_tui.agent.secret_values import resolved, secret_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +64,7 @@ def container_variables(
     if resources is not None:
         for file in resources.env_file:
             variables |= read_env_file(file, Path.home())
-        variables |= resources.env
+        variables |= resolved(resources.env, home.root, environ)
     variables |= about_run(run, spec, home, config)
     variables["WANDB_DOCKER"] = image
     variables.setdefault("PYTHONUNBUFFERED", "1")

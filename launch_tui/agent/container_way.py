@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from launch_tui.agent.config_images import destination_of
 from launch_tui.agent.container_environment import container_variables
-from launch_tui.agent.environment import secret_value
+from launch_tui.agent.secret_values import secret_value
 from launch_tui.agent.setting import setting_of
 from launch_tui.agent.way import Ready, attempt_of
 from launch_tui.builders.image_order import ImageOrder

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from launch_tui.domain.home_path import at_home
 from launch_tui.errors import StartFailed
 
 MAX_BYTES = 1 << 20
@@ -36,7 +37,7 @@ def read_env_file(path: str, base: Path) -> dict[str, str]:
     Raises:
         StartFailed: The file cannot be read, or a line in it.
     """
-    file = base / Path(path).expanduser()
+    file = base / at_home(path)
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)

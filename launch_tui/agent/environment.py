@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from launch_tui import faults
 from launch_tui.agent.env_file import read_env_file
+from launch_tui.agent.secret_values import resolved, secret_value
 from launch_tui.domain.environment import CAPTURED, CAPTURED_PREFIXES
+from launch_tui.domain.home_path import at_home
 from launch_tui.domain.job import Environment, VenvMode
 from launch_tui.domain.macros import expand
 from launch_tui.errors import StartFailed
@@ -78,7 +80,7 @@ def variables_of(
     if resources is not None:
         for file in resources.env_file:
             variables |= read_env_file(file, working_directory or Path.home())
-        variables |= resources.env
+        variables |= resolved(resources.env, home.root, environ)
     variables |= about_run(run, spec, home, config)
     variables.setdefault("PYTHONUNBUFFERED", "1")
     variables |= spec.setenv
@@ -185,7 +187,7 @@ def environment_for(
     if not python:
         return environment
     if not python[0].isdigit():
-        path = str(Path(python).expanduser())
+        path = str(at_home(python))
         return Environment(mode=VenvMode.PYTHON, interpreter=path)
     if environment.mode is VenvMode.BUILD:
         return Environment(mode=VenvMode.BUILD, python_version=python)
@@ -227,21 +229,3 @@ def passed_value(name: str, environ: Mapping[str, str]) -> str:
             next_step=f"set {name} where the agent is started, then rerun",
         )
     return environ[name]
-
-
-def secret_value(name: str, root: Path, environ: Mapping[str, str]) -> str:
-    """Return a secret's value: the agent's variable, else the file of that name.
-
-    Raises:
-        StartFailed: When neither is there.
-    """
-    if name in environ:
-        return environ[name]
-    file = root / "secrets" / name
-    try:
-        return file.read_text("utf-8").rstrip("\n")
-    except OSError:
-        raise StartFailed(
-            f"--secret {name}: neither the agent's environment nor {file} has it",
-            next_step=f"write the value to {file} (mode 0600), or set it for the agent, then rerun",
-        ) from None

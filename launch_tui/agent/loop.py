@@ -120,6 +120,8 @@ class Agent:
             lock = AgentLock(self._home)
             try:
                 self._context = self._make_context(db)
+                if db.repaired:
+                    self._context.report(db.repaired)
                 if await self._stand_by(lock):
                     await self._work()
             finally:

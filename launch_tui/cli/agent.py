@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.output import line, pairs, print_json, say, to_json
 from launch_tui.cli.times import clock, local
+from launch_tui.domain.home_path import at_home
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def run(arguments: Arguments) -> int:
     with arguments.open() as sdk:
         home = sdk.home
         settings = ConfigFile.of(
-            home, Path(file).expanduser() if file else None, queues=queues, max_jobs=limit
+            home, at_home(file) if file else None, queues=queues, max_jobs=limit
         )
         served = settings.load().queues
         known = {queue.name for queue in sdk.queues.list()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.documents import is_text
@@ -14,6 +13,7 @@ from launch_tui.cli.output import line, notes, print_json
 from launch_tui.cli.parsing import nearest
 from launch_tui.cli.requests import launch_request, retry_kinds
 from launch_tui.cli.resources import SHORT_KEYS, check_short, joined
+from launch_tui.domain.home_path import at_home
 from launch_tui.domain.words import merge
 from launch_tui.errors import UsageError
 
@@ -60,7 +60,7 @@ def _lines(name: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if name == "-":
             lines = sys.stdin.read().split("\n")
         else:
-            lines = Path(name).expanduser().read_text(encoding="utf-8-sig").split("\n")
+            lines = at_home(name).read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError:
         raise UsageError("--file", f"{name} is not UTF-8 text") from None
     except OSError as error:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.home_path import at_home
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _text_of(given: str, field: str) -> tuple[str, str]:
         return given, "the text"
     if given == "-":
         return sys.stdin.read(), "stdin"
-    path = Path(given).expanduser()
+    path = at_home(given)
     try:
         if path.stat().st_size > MAX_SIZE:
             raise UsageError(field, f"{given} has more than {MAX_SIZE >> 20} MB")

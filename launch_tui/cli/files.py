@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from launch_tui.cli.output import is_terminal, line, print_json, say
+from launch_tui.domain.home_path import at_home
 from launch_tui.errors import LaunchError, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def copy(arguments: Arguments) -> int:
         if destination == "-":
             _print_file(found)
         else:
-            line(_copy(found, Path(destination).expanduser()))
+            line(_copy(found, at_home(destination)))
     except (OSError, shutil.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise LaunchError(f"cannot copy to {destination}: {reason}") from error

@@ -84,7 +84,12 @@ class Arguments:
         """Open the data directory."""
         from launch_tui.sdk import Launch
 
-        return Launch(self.home, read_only=read_only)
+        launch = Launch(self.home, read_only=read_only)
+        if launch.db.repaired:
+            from launch_tui.cli.output import notes
+
+            notes([launch.db.repaired])
+        return launch
 
 
 def split_globals(argv: Sequence[str]) -> Globals:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.cli.output import notes
 from launch_tui.cli.resources import given_resources, joined
 from launch_tui.domain.environment import looks_secret, parse_assignment
+from launch_tui.domain.home_path import at_home
 from launch_tui.domain.queue import DEFAULT_QUEUE
 from launch_tui.domain.words import merge, parse_assignments
 from launch_tui.errors import UsageError
@@ -230,7 +231,7 @@ def _entry_point(arguments: Arguments, spec: dict[str, Any]) -> str | tuple[str,
 
 
 def _is_git_url(text: str) -> bool:
-    if Path(text).expanduser().exists():
+    if at_home(text).exists():
         # A bare repository is no folder to take a snapshot of.
         return Path(text, "HEAD").is_file() and Path(text, "objects").is_dir()
     return re.match(_GIT_URL, text) is not None or text.endswith(".git")

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.home_path import at_home
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _text_of(given: str | Path, field: str) -> str:
     try:
         if given == "-":
             return _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), field)
-        with Path(given).expanduser().open("rb") as file:
+        with at_home(given).open("rb") as file:
             return _decoded(file.read(MAX_BYTES + 1), field)
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -63,6 +63,7 @@ CAPTURED_PREFIXES = (
 
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_KEY", re.IGNORECASE)
 _USERINFO = re.compile(r"://[^/@\s]+@")
+_REFERENCE = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}\Z")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -101,6 +102,19 @@ def parse_assignment(text: str, *, field: str = "--setenv") -> tuple[str, str]:
     if not separator:
         raise UsageError(field, f"{text!r} has no '='", allowed="NAME=value")
     return check_variable(name, field=field), value
+
+
+def secret_named(value: str) -> str | None:
+    """Return the name of the secret that a variable's value refers to, None for any other value."""
+    found = _REFERENCE.match(value)
+    return found[1] if found else None
+
+
+def check_reference(value: str, *, field: str) -> None:
+    """Refuse what looks like a reference to a secret and is none: it would be taken as text."""
+    if "${secret" in value and secret_named(value) is None:
+        problem = "refers to a secret within other text" if "${secret:" in value else "is cut"
+        raise UsageError(field, problem, allowed="${secret:NAME} as the whole value")
 
 
 def looks_secret(name: str) -> bool:

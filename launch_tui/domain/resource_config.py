@@ -23,7 +23,7 @@ from launch_tui.domain.config_keys import (
     unknown_key,
 )
 from launch_tui.domain.document import check_plain, dotted, read_document
-from launch_tui.domain.environment import looks_secret
+from launch_tui.domain.environment import check_reference, looks_secret
 from launch_tui.domain.queue import Resource, parse_resource
 from launch_tui.domain.template import has_hole
 from launch_tui.domain.words import merge, write_value
@@ -206,7 +206,11 @@ def _checked(key: Key, value: Any, where: str, *, holes_allowed: bool) -> Any:  
         # What is around the holes is checked too, where it can be told apart from them.
         return _checked_around_holes(key, value, where)
     key.read(value, where)
-    return _plain(key, value, where)
+    plain = _plain(key, value, where)
+    if key.kind is Kind.NAMES and isinstance(plain, Mapping):
+        for name, text in plain.items():
+            check_reference(str(text), field=f"{where}.{name}")
+    return plain
 
 
 def _plain(key: Key, value: Any, where: str) -> Any:  # noqa: ANN401

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.given import check_text
+from launch_tui.domain.home_path import at_home
 from launch_tui.domain.inputs import check_schema
 from launch_tui.domain.job import (
     CodeSource,
@@ -352,7 +353,7 @@ def _uncommitted(source: GitSource) -> tuple[str, ...]:
 
 
 def _existing(python: str) -> str:
-    path = Path(python).expanduser()
+    path = at_home(python)
     if path.is_dir() and (path / "bin" / "python").exists():
         path = path / "bin" / "python"
     if not os.access(path, os.X_OK) or path.is_dir():

@@ -13,6 +13,7 @@ import re
 from pathlib import Path, PurePosixPath
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from launch_tui.domain.home_path import at_home
 from launch_tui.domain.job import safe_name
 from launch_tui.errors import UsageError
 
@@ -54,7 +55,7 @@ def check_url(url: str, *, field: str = "URL", local: bool = True) -> str:
         return _check_scp(url, field, allowed)
     if not local:
         raise UsageError(field, "a path of this machine is refused here", allowed=allowed)
-    return str(Path(os.path.abspath(Path(url).expanduser())))  # noqa: PTH100 (no symlink is followed)
+    return str(Path(os.path.abspath(at_home(url))))  # noqa: PTH100 (no symlink is followed)
 
 
 def check_ref(ref: str, *, field: str = "ref") -> str:

@@ -23,6 +23,7 @@ from launch_tui.errors import (
     StoreTooNew,
 )
 from launch_tui.store.durable import disk_is_full, store_error
+from launch_tui.store.ownership import keep_private
 from launch_tui.store.paths import check_file_system
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Database:
         home: The data directory; it is created when it is not there, unless ``read_only``.
         read_only: Open without write permission; the file must exist.
 
+    Attributes:
+        repaired: What was put right about the data directory, as one line; empty for nothing.
+
     Raises:
         StoreError: When the store cannot be used as it is; nothing was touched.
     """
@@ -56,6 +60,7 @@ class Database:
     def __init__(self, home: Home, *, read_only: bool = False) -> None:
         self.home = home
         self.read_only = read_only
+        self.repaired = keep_private(home.root)
         self._connection = _open(home, read_only=read_only)
         self._depth = 0
         self._durable = True

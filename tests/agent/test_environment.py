@@ -90,6 +90,7 @@ def test_setenv_wins_over_everything_but_references(run, tmp_path):
 def test_a_secret_comes_from_its_file(run, tmp_path):
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "TOKEN").write_text("hunter2\n")
+    (tmp_path / "secrets" / "TOKEN").chmod(0o600)
     assert variables(run, tmp_path, {}, secrets=("TOKEN",))["TOKEN"] == "hunter2"
 
 

@@ -196,3 +196,8 @@ def test_names_as_wandb_makes_them():
     url = "https://github.com/me/repo.git"
     assert job_name_for(url, "src/train.py") == "job-https___github.com_me_repo.git_src_train.py"
     assert len(job_name_for(url, "x" * 300)) == 128
+
+
+def test_the_home_of_somebody_unknown_is_a_path_like_any_other():
+    """Found by the fuzzer: ``Path.expanduser`` raises for a user that this machine does not know."""
+    assert check_url("~;h;x").endswith("/~;h;x")

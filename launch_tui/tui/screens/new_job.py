@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.widgets import Button
 
+from launch_tui.domain.home_path import at_home
 from launch_tui.domain.job import JobKind, safe_name
 from launch_tui.errors import UsageError
 from launch_tui.sdk.image_jobs import image_of
@@ -160,7 +161,7 @@ def kind_of(place: str) -> JobKind:
 
 def is_repository(place: str) -> bool:
     """Whether a place is a git repository to be cloned rather than a folder to be read."""
-    folder = Path(place).expanduser()
+    folder = at_home(place)
     if folder.exists():
         # A bare repository is no folder to take a snapshot of.
         return (folder / "HEAD").is_file() and (folder / "objects").is_dir()
@@ -173,7 +174,7 @@ def _place(text: str) -> str:
         return IMAGE + image_of(place.removeprefix(IMAGE), "from")
     if is_repository(place):
         return place
-    folder = Path(place).expanduser()
+    folder = at_home(place)
     if not folder.is_dir():
         problem = "is no folder" if folder.exists() else "is not there"
         raise UsageError("from", f"{place} {problem}", allowed="a folder, a git URL, or image:NAME")
