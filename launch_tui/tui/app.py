@@ -375,10 +375,6 @@ class LaunchApp(App[Leave]):
         """Show the agent."""
         self.switch_mode("agent")
 
-    def action_app_agent_log(self) -> None:
-        """Show what the agent said and what happened."""
-        self.switch_mode("agent")
-
     async def action_app_gpus(self) -> None:
         """Show the GPUs, and the machine that they are in."""
         await self.switch_mode("agent")
@@ -419,6 +415,18 @@ class LaunchApp(App[Leave]):
         from launch_tui.tui.going import show_run
 
         self.act(launch_demo, lambda runs: show_run(self, runs[0].id))
+
+    def action_app_reconcile(self) -> None:
+        """Read everything anew, and have the agent look for work."""
+        self.look()
+        if refresh := getattr(self.screen, "refresh_live", None):
+            refresh()
+        if not self.read_only:
+            self.act(lambda launch: launch.agents.wake())
+
+    def action_app_sidebar(self) -> None:
+        """Show the queues and jobs beside the runs, or not."""
+        self.get_screen_stack("runs")[0].toggle_class("-no-side")
 
     def action_app_zoom(self) -> None:
         """Give the focused pane the whole screen, or take it back."""

@@ -177,6 +177,18 @@ class AgentScreen(ListScreen):
         else:
             copy_report(ui(self), event.run_id)
 
+    def action_agent_log(self) -> None:
+        """Show what an agent without a screen has written."""
+        from launch_tui.tui.screens.agent_log import AgentLogScreen
+
+        self.app.push_screen(AgentLogScreen())
+
+    def action_agent_bundle(self) -> None:
+        """Copy what somebody who helps needs to know."""
+        from launch_tui.tui.bundle import debug_bundle
+
+        ui(self).copy(debug_bundle(ui(self)))
+
     @property
     def _table(self) -> WindowTable:
         return self.query_one("#agent-events", WindowTable)

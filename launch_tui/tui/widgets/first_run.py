@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from launch_tui.tui.glance import Glance
 
+ANSWER_S = 2.0
+"""How long Docker may take to answer."""
 NARROW = 74
 """Cells below which the card says less."""
 
@@ -186,13 +189,28 @@ def first_run_content(
 
 
 def look_around() -> list[Found]:
-    """Return what of the tools that runs can use is on this machine; takes milliseconds."""
-    tools = [
-        (name, shutil.which(name) is not None, "") for name in ("docker", "sbatch", "nvidia-smi")
-    ]
+    """Return what of the tools that runs can use is on this machine; may take seconds."""
+    tools = [_docker()]
+    tools += [(name, shutil.which(name) is not None, "") for name in ("sbatch", "nvidia-smi")]
     known = _knows_wandb()
     remark = "logged in" if known else "not logged in, works offline"
     return [*tools, ("wandb", known, remark)]
+
+
+def _docker() -> Found:
+    """Return whether there is Docker, with the version of the engine that answers."""
+    if shutil.which("docker") is None:
+        return ("docker", False, "")
+    try:
+        done = subprocess.run(
+            ["docker", "version", "--format", "{{.Server.Version}}"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=ANSWER_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ("docker", False, "does not answer")
+    engine = printable(done.stdout.strip())[:20]
+    return ("docker", True, engine) if engine else ("docker", False, "no engine answers")
 
 
 def short_path(path: Path) -> str:

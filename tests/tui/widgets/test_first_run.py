@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
 from launch_tui.tui.screens.launch_form import LaunchForm
 from launch_tui.tui.screens.new_job import NewJob
 from launch_tui.tui.screens.new_queue import NewQueue
+from launch_tui.tui.widgets import first_run
 from launch_tui.tui.widgets.first_run import FirstRun, first_run_content, look_around
 from launch_tui.tui.widgets.window_table import WindowTable
 from tests.tui.conftest import settle, until
@@ -98,3 +101,21 @@ def test_what_is_found_is_looked_for_and_told(monkeypatch, tmp_path):
     assert "+ sbatch" in text
     assert "- docker" in text
     assert text.isascii()
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        ("echo 27.1.1", ("docker", True, "27.1.1")),
+        ("echo no daemon >&2; exit 1", ("docker", False, "no engine answers")),
+        ("exec sleep 60", ("docker", False, "does not answer")),
+        ("printf '\\033]0;x\\007'", ("docker", True, "\u241b")),
+    ],
+)
+def test_docker_is_there_when_its_engine_answers(monkeypatch, tmp_path, script, found):
+    monkeypatch.setattr(first_run, "ANSWER_S", 1.0)
+    tool = tmp_path / "docker"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert first_run._docker() == found
