@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import TYPE_CHECKING
 
 from launch_tui.domain.metrics import shown, telling_text
@@ -15,6 +14,7 @@ from launch_tui.tui.rows import age, duration_of, title_of
 from launch_tui.tui.run_pages import flattened
 from launch_tui.tui.theme import glyph, state_style
 from launch_tui.tui.widgets.columns import Column
+from launch_tui.tui.widgets.plot import sparkline
 from launch_tui.tui.widgets.window_table import Cell, Row
 
 if TYPE_CHECKING:
@@ -253,8 +253,9 @@ def metric_text(progress: Progress, *, ascii_only: bool = False) -> str:
     value = shown(progress.value)
     text = f"{_fitting_key(progress, len(value), ascii_only=ascii_only)} {value}".strip()
     room = _METRIC - len(text) - 1
-    curve = sparkline(thinned(progress.curve, room), ascii_only=ascii_only)
-    return f"{text} {curve}" if len(curve) >= _LEAST_CURVE else text
+    if room < _LEAST_CURVE or len(progress.curve) < _LEAST_CURVE:
+        return text
+    return f"{text} {sparkline(progress.curve, room, ascii_only=ascii_only)}".rstrip()
 
 
 def _fitting_key(progress: Progress, value: int, *, ascii_only: bool) -> str:
@@ -272,35 +273,6 @@ def _fitting_key(progress: Progress, value: int, *, ascii_only: bool) -> str:
 
 def _last_part(progress: Progress) -> str:
     return progress.key.rpartition("/")[2].rpartition(".")[2]
-
-
-def thinned(values: Sequence[float], most: int) -> Sequence[float]:
-    """Return at most so many of the values, evenly from the first to the last."""
-    if len(values) <= most:
-        return values
-    if most < 2:
-        return values[-1:] if most > 0 else ()
-    step = (len(values) - 1) / (most - 1)
-    return [values[round(at * step)] for at in range(most)]
-
-
-_BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-~=+*#"
-
-
-def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:
-    """Return values as one row of bars of different heights; a gap is blank."""
-    finite = [value for value in values if isfinite(value)]
-    if not finite:
-        return ""
-    bars = _ASCII_BARS if ascii_only else _BARS
-    low, high = min(finite), max(finite)
-    # Halves, for the difference of two large numbers may be none.
-    span = high / 2 - low / 2
-    return "".join(
-        " " if not isfinite(value)
-        else bars[0 if not span else round((value / 2 - low / 2) / span * (len(bars) - 1))]
-        for value in values
-    )  # fmt: skip
 
 
 def left_text(seconds: float) -> str:

@@ -17,8 +17,6 @@ from launch_tui.tui.run_rows import (
     left_text,
     metric_text,
     run_row,
-    sparkline,
-    thinned,
     without_metric,
 )
 from launch_tui.tui.theme import DARK
@@ -75,21 +73,6 @@ def test_a_metric_fits_its_column(progress, text):
 def test_any_metric_fits_its_column(key, value, curve, ascii_only):
     progress = Progress(key=key, value=value, curve=tuple(curve))
     assert len(metric_text(progress, ascii_only=ascii_only)) <= 15
-
-
-def test_a_curve_is_thinned_from_its_first_to_its_last():
-    assert list(thinned(range(8), 3)) == [0, 4, 7]
-    assert list(thinned(range(3), 5)) == [0, 1, 2]
-    assert [list(thinned(range(3), most)) for most in (1, 0, -2)] == [[2], [], []]
-
-
-def test_a_curve_is_bars_with_gaps():
-    assert sparkline((0, 1, 2, 3, 4, 5, 6, 7)) == "▁▂▃▄▅▆▇█"
-    assert sparkline((1, nan, 2)) == "▁ █"
-    assert sparkline((5, 5, 5)) == "▁▁▁"
-    assert sparkline((0, 7), ascii_only=True) == "_#"
-    assert sparkline((nan,)) == ""
-    assert sparkline((-1e308, 1e308)) == "▁█"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import os
 import threading
 
 import pytest
+from textual.scrollbar import ScrollBar
 
 from launch_tui.domain.run import RunState
 from launch_tui.sdk import search as search_module
@@ -350,7 +351,8 @@ async def test_progress_looks_as_it_did(training, make_app, size):
         assert_frame(app, GOLDEN / f"home-progress-{size[0]}x{size[1]}.txt")
 
 
-async def test_progress_in_ascii(training, make_app):
+async def test_progress_in_ascii(training, make_app, monkeypatch):
+    monkeypatch.setattr(ScrollBar, "renderer", ScrollBar.renderer)
     app = make_app(ascii_only=True)
     async with app.run_test(size=(200, 40)) as pilot:
         await settle(pilot)
