@@ -12,7 +12,6 @@ import json
 import math
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.home_path import at_home
@@ -20,6 +19,7 @@ from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import yaml
 

@@ -49,10 +49,6 @@ class Agents:
         """Ask the agent to leave at once; runs go on and are adopted by the next one."""
         self._request("stop")
 
-    def wake(self) -> None:
-        """Have the agent look for work now, should it have missed something: it hears of events."""
-        write.add_event(self._db, "asked the agent to look again", actor="user")
-
     def webhooks(self) -> list[Subscriber]:
         """Return how it stands with whom the agent tells of ends of runs."""
         return outbox.standing(self._db)

@@ -416,14 +416,6 @@ class LaunchApp(App[Leave]):
 
         self.act(launch_demo, lambda runs: show_run(self, runs[0].id))
 
-    def action_app_reconcile(self) -> None:
-        """Read everything anew, and have the agent look for work."""
-        self.look()
-        if refresh := getattr(self.screen, "refresh_live", None):
-            refresh()
-        if not self.read_only:
-            self.act(lambda launch: launch.agents.wake())
-
     def action_app_sidebar(self) -> None:
         """Show the queues and jobs beside the runs, or not."""
         self.get_screen_stack("runs")[0].toggle_class("-no-side")
