@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from launch_tui.errors import UsageError
-from launch_tui.tui import settings
+from launch_tui.tui import settings, theme
 from launch_tui.tui.settings import News, UiSettings, load, parse
 
 
@@ -66,3 +68,15 @@ def test_a_file_that_is_too_large_or_none_is_told(world):
     path.mkdir()
     with pytest.raises(UsageError, match=r"ui\.yaml"):
         load(world.home)
+
+
+def test_the_documents_have_every_key_and_theme():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "ui.md").read_text()
+    for key in settings._READERS:
+        assert f"`{key}`" in text or f"`{key}." in text
+    for key in settings._NEWS_READERS:
+        assert f"`notify.{key}`" in text
+    for name in theme.names():
+        assert f"`{name}`" in text
+    for word in (*settings.OUTCOMES, *settings.MEANS):
+        assert word in text

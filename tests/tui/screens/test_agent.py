@@ -123,7 +123,7 @@ async def test_the_report_of_an_events_run_is_copied(busy_world, make_app, monke
         await settle(pilot)
         await pilot.press("4")
         await settle(pilot)
-        await pilot.press("g", "Y")
+        await pilot.press("g", "R")
         await until(pilot, lambda: copied)
         assert "launch_tui report of run run000" in copied[0]
 
