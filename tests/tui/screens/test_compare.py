@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.scrollbar import ScrollBar
 from textual.widgets import Input
 
 from launch_tui.domain.run import RunState
@@ -412,7 +413,8 @@ async def test_hostile_values_do_nothing(world, make_app):
         assert escapes(app) == set()
 
 
-async def test_ascii_keeps_to_ascii(world, three, make_app):
+async def test_ascii_keeps_to_ascii(world, three, make_app, monkeypatch):
+    monkeypatch.setattr(ScrollBar, "renderer", ScrollBar.renderer)
     app = make_app(ascii_only=True)
     async with app.run_test(size=(120, 34)) as pilot:
         await compared(pilot)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from textual.scrollbar import ScrollBar
 
 from launch_tui.domain.run import RunState
 from launch_tui.store import series_follow
@@ -102,7 +103,8 @@ async def test_an_overlay_looks_as_it_did(world, make_app, size):
         assert_frame(app, GOLDEN / f"metrics-overlay-{size[0]}x{size[1]}.txt")
 
 
-async def test_ascii_keeps_to_ascii(world, make_app, run_id):
+async def test_ascii_keeps_to_ascii(world, make_app, run_id, monkeypatch):
+    monkeypatch.setattr(ScrollBar, "renderer", ScrollBar.renderer)
     write(world, run_id, training(), STATS)
     app = make_app(ascii_only=True)
     async with app.run_test(size=(120, 34)) as pilot:
