@@ -10,10 +10,13 @@ never show a value.
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from launch_tui.domain.home_path import at_home
 from launch_tui.errors import StartFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_BYTES = 1 << 20
 """A larger file is no list of variables."""

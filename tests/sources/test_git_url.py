@@ -199,5 +199,5 @@ def test_names_as_wandb_makes_them():
 
 
 def test_the_home_of_somebody_unknown_is_a_path_like_any_other():
-    """Found by the fuzzer: ``Path.expanduser`` raises for a user that this machine does not know."""
+    """Found by the fuzzer: ``Path.expanduser`` raises for an unknown user."""
     assert check_url("~;h;x").endswith("/~;h;x")
