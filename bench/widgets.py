@@ -1,4 +1,4 @@
-"""Measures the three live widgets against the stock ones on a real pty of 120x40.
+"""Measures the live widgets, three of them against the stock ones, on a real pty of 120x40.
 
 `python bench/widgets.py [--quick]` prints one line a figure with its bar and exits non-zero when a
 bar is missed. Every measurement runs in a process of its own, whose terminal is drained at once, so
@@ -32,6 +32,11 @@ LINE = (
 )
 RATE = 50_000
 TICK = 0.02
+GRID = 24
+GRID_RATE = 10
+LONG = 4
+GRID_CPU = 20
+FIRST_CHARTS_MS = 1_000
 LIMIT = 180
 """Seconds one measurement may take."""
 
@@ -95,6 +100,20 @@ def report(folder: Path, *, quick: bool) -> int:
     print("chart of 60x12 cells")
     bars.tell("redraw of 120 buckets, ms", chart["few"])
     bars.tell("redraw of 4,096 buckets, ms", chart["many"])
+
+    shown = {"cpu": GRID_CPU}
+    print(f"grid of {GRID} live charts on 200x60, a row {GRID_RATE} times a second")
+    for told, before in (("500", 500), ("100,000", 100_000)):
+        grid = best(folder, "grid", shown, keys=GRID, before=before, seconds=seconds)
+        bars.check(f"after {told} rows: share of a core, %", grid["cpu"], GRID_CPU)
+        bars.tell("charts drawn in a second", grid["drawn"])
+    many = best(folder, "grid", shown, keys=2_000, before=200, seconds=seconds)
+    bars.check("2,000 keys: share of a core, %", many["cpu"], GRID_CPU)
+    long = best(folder, "long", {"all": FIRST_CHARTS_MS, "p99": 50}, keys=LONG, points=1_000_000)
+    print(f"{LONG} keys of 1,000,000 points")
+    bars.check("all charts there, ms", long["all"], FIRST_CHARTS_MS)
+    bars.check("UI stall p99 meanwhile, ms", long["p99"], 50)
+    bars.tell("one of them in full, ms", long["full"])
     return bars.verdict()
 
 
@@ -128,7 +147,8 @@ def child(folder: Path, name: str, **given: object) -> dict[str, float]:
     """Run one measurement in a process of its own on a pty that is drained at once."""
     out = folder / f"{name}.json"
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    rows, columns = (60, 200) if name in LARGE else (40, 120)
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     end = bytearray()
     drain = threading.Thread(target=drained, args=(master, end), daemon=True)
     drain.start()
@@ -432,7 +452,7 @@ def stock_table(database: sqlite3.Connection):
 
 def measure_chart() -> dict[str, float]:
     from launch_tui.store._downsample import Bucket
-    from launch_tui.tui.widgets.plot import bounds_of, dots, scale_for
+    from launch_tui.tui.widgets.plot import bounds_of, columns_of, curve_of, row_texts
 
     def redraw(count: int) -> float:
         buckets = [
@@ -450,20 +470,146 @@ def measure_chart() -> dict[str, float]:
         best = math.inf
         for _ in range(5):
             began = time.perf_counter()
-            scale = scale_for([buckets], log=False)
-            dots(buckets, bounds_of([buckets], scale), scale, 60, 12)
+            curve = curve_of(buckets)
+            row_texts(columns_of(curve, bounds_of([curve]), 120, 48), 12)
             best = min(best, time.perf_counter() - began)
         return best * 1e3
 
     return {"few": redraw(120), "many": redraw(4096)}
 
 
+ROWS = """
+import math, random, sys, time
+from pathlib import Path
+from launch_tui.store.series import SeriesWriter
+
+path, keys, begin, count, rate = Path(sys.argv[1]), *map(int, sys.argv[2:6])
+writer, began = SeriesWriter(path), time.perf_counter()
+for at in range(begin, begin + count, 1 if rate else 5000):
+    steps = range(at, at + 1 if rate else min(at + 5000, begin + count))
+    writer.append_history(
+        (s, {f"k{k:04}": math.sin(s / 50 + k) + random.random() / 4 for k in range(keys)})
+        for s in steps
+    )
+    writer.commit()
+    if rate:
+        time.sleep(max(0, (at - begin + 1) / rate - (time.perf_counter() - began)))
+"""
+
+
+def write_rows(path: Path, keys: int, begin: int, count: int, rate: int = 0) -> subprocess.Popen:
+    given = map(str, (path, keys, begin, count, rate))
+    return subprocess.Popen([sys.executable, "-c", ROWS, *given])
+
+
+def measure_grid(*, keys: int, before: int, seconds: int) -> dict[str, float]:
+    figures: dict[str, float] = {}
+
+    async def watch(app, screen, path) -> None:
+        screen.show_tab("metrics")
+        charts = screen.query_one("#charts")
+        drawn = count_drawn(charts)
+        rows = (seconds + 3) * GRID_RATE
+        writer = write_rows(path, keys, before, rows, GRID_RATE)
+        await asyncio.sleep(2)
+        gc.collect()
+        shown = len(charts._in_view())
+        assert shown >= min(keys, GRID), f"only {shown} charts fit"
+        drawn.clear()
+        cpu, began = time.process_time(), time.perf_counter()
+        await asyncio.sleep(seconds)
+        passed = time.perf_counter() - began
+        figures["cpu"] = 100 * (time.process_time() - cpu) / passed
+        figures["drawn"] = len(drawn) / passed
+        writer.wait()
+
+    over_metrics(keys, before, watch)
+    return figures
+
+
+def measure_long(*, keys: int, points: int) -> dict[str, float]:
+    figures: dict[str, float] = {}
+
+    async def there(charts) -> None:
+        run = next(iter(charts.curves.runs.values()))
+        while any(run.last(key) is None for key in charts._in_view()):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        await painted(charts)
+
+    async def watch(app, screen, path) -> None:
+        charts = screen.query_one("#charts")
+        late = asyncio.create_task(lateness(2))
+        await asyncio.sleep(0.1)
+        began = time.perf_counter()
+        screen.show_tab("metrics")
+        await there(charts)
+        figures["all"] = (time.perf_counter() - began) * 1e3
+        figures["p99"], _ = await late
+        began = time.perf_counter()
+        charts.open(full=True)
+        await there(charts)
+        figures["full"] = (time.perf_counter() - began) * 1e3
+
+    over_metrics(keys, points, watch)
+    return figures
+
+
+def count_drawn(charts) -> list[object]:
+    """Return a list that grows with each chart that is drawn."""
+    drawn: list[object] = []
+    draw = charts._draw
+
+    def counted(cell, key) -> None:
+        before = cell.drawing
+        draw(cell, key)
+        if cell.drawing is not before:
+            drawn.append(key)
+
+    charts._draw = counted
+    return drawn
+
+
+def over_metrics(keys: int, rows: int, watch) -> None:
+    """Run the application on a run with so many rows of so many keys."""
+    from launch_tui.sdk import Launch, LaunchRequest
+    from launch_tui.tui import app as module
+    from launch_tui.tui.screens.run import RunScreen
+
+    class Watched(module.LaunchApp):
+        CSS_PATH = Path(module.__file__).with_name("app.tcss")
+
+        def _begin(self) -> None:
+            super()._begin()
+            self.run_worker(self.watch(), exit_on_error=True)
+
+        async def watch(self) -> None:
+            screen = RunScreen(run_id)
+            await self.push_screen(screen)
+            await asyncio.sleep(1)
+            await watch(self, screen, path)
+            self.exit()
+
+    with tempfile.TemporaryDirectory(prefix="launch-tui-bench-") as folder:
+        with Launch(folder) as launch:
+            request = LaunchRequest(in_place=folder, entry_point="true")
+            run_id = launch.launch(request).id
+            path = launch.home.metrics(run_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if write_rows(path, keys, 0, rows).wait():
+            sys.exit("the rows could not be written")
+        Watched(folder).run()
+
+
+LARGE = ("grid", "long")
+"""Measurements on a terminal of 200x60."""
 CHILDREN = {
     "follow": measure_follow,
     "index": measure_index,
     "big": measure_big,
     "table": measure_table,
     "chart": measure_chart,
+    "grid": measure_grid,
+    "long": measure_long,
 }
 
 if __name__ == "__main__":

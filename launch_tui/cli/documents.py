@@ -11,6 +11,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.document import BAD_TAG
 from launch_tui.domain.home_path import at_home
 from launch_tui.errors import UsageError
 
@@ -112,11 +113,12 @@ def _parse_yaml(text: str, *, where: str, field: str, instead: str = "") -> Any:
     try:
         return _with_text_keys(yaml.load(text, Loader=_loader()), [MAX_VALUES])
     except RecursionError:
-        raise UsageError(field, f"{where} is nested too deep") from None
-    except (yaml.YAMLError, ValueError) as error:
+        raise UsageError(field, f"{where} cannot be read: it is nested too deep") from None
+    except (yaml.YAMLError, ValueError, *BAD_TAG) as error:
         mark = getattr(error, "problem_mark", None)
         at = f" (line {mark.line + 1})" if mark else ""
-        problem = instead or getattr(error, "problem", None) or str(error)
+        known = getattr(error, "problem", None) or (isinstance(error, ValueError) and str(error))
+        problem = instead or known or "a value is not of the type that its tag names"
         raise UsageError(
             field, f"{where} cannot be read: {problem}{'' if instead else at}"
         ) from None

@@ -32,6 +32,9 @@ MAX_VALUES = 50_000
 MAX_DEPTH = 50
 """Objects and lists within each other."""
 
+BAD_TAG = (LookupError, TypeError, AttributeError)
+"""What PyYAML raises besides its own errors: for ``!!float`` without a number, ``!!bool x``."""
+
 _TOO_MANY = f"more than {MAX_VALUES:,} values"
 _MAX_DIGITS = 300
 _ALLOWED = 'a YAML or JSON file, or text such as {"gpus": 1}'
@@ -192,6 +195,10 @@ def _parse_yaml(text: str, field: str, *, instead: str = "") -> Any:  # noqa: AN
         return loader.construct_document(node)
     except RecursionError:
         raise UsageError(field, f"is nested more than {MAX_DEPTH} deep") from None
+    except BAD_TAG:
+        raise UsageError(
+            field, "cannot be read: a value is not of the type that its tag names"
+        ) from None
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         at = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""

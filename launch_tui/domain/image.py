@@ -51,7 +51,10 @@ class ImageReference:
         if self.registry != DOCKER_HUB:
             return self.full_name
         short = self.repository.removeprefix(_OFFICIAL)
-        return self.repository if "/" in short else short
+        short = self.repository if "/" in short else short
+        # Without its registry such a name would read as one in another, or as an id.
+        means_another = _split_registry(short)[1] != short or _IMAGE_ID.match(short)
+        return self.full_name if means_another else short
 
     @property
     def full_name(self) -> str:

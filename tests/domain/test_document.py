@@ -246,3 +246,16 @@ def test_json_is_read_without_the_yaml_reader():
         "read_document('{\"gpus\": 2}', '-R'); sys.exit('yaml' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("value", ["!!float", "!!bool x", "!!timestamp x", "!!int ''", "!!set [1]"])
+def test_a_value_that_its_tag_does_not_fit_is_refused(value):
+    """Found by the fuzzer: PyYAML has errors of Python's own for these."""
+    from launch_tui.cli.documents import parse_document
+
+    for read in (
+        lambda text: read_document(text, "-c"),
+        lambda text: parse_document(text, where="the text", field="-c"),
+    ):
+        with pytest.raises(UsageError, match="-c"):
+            read(f"a: {value}\n")

@@ -180,3 +180,14 @@ def test_the_canonical_form_has_a_registry_and_a_tag_or_digest():
         "localhost:5000/x": "localhost:5000/x:latest",
     }
     assert {text: parse_image(text, field="i").canonical for text in forms} == forms
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["docker.io/docker.io/x", "index.docker.io/r.a/b", "docker.io/localhost/x",
+     f"docker.io/library/{'a' * 64}"],
+)  # fmt: skip
+def test_a_name_that_means_another_one_without_its_registry_keeps_it(text):
+    """Found by the fuzzer: what is stored has to read back as the same image."""
+    taken = parse_image(text, field="-d")
+    assert parse_image(str(taken), field="-d") == taken
