@@ -23,7 +23,8 @@ NVIDIA_CDI = "nvidia.com/gpu"
 class EngineFacts:
     """An engine as it answered when it was connected to.
 
-    ``id`` is its own, which no other engine has. ``runtimes`` are the names of its OCI runtimes.
+    ``id`` is what it calls itself; an older Docker keeps it in /etc/docker, so that two on one
+    machine have the same. ``runtimes`` are the names of its OCI runtimes.
     ``has_nvidia`` says whether it can hand out NVIDIA GPUs, by a runtime or by CDI. ``insecure``
     are the registries, as hosts or as networks, that it asks without checking who answers.
     """

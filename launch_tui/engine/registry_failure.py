@@ -22,7 +22,8 @@ _SIGNS = (
     (r"no space left on device|disk quota", "Free space: `docker system df` shows what takes it."),
     (
         r"server gave HTTP response to HTTPS client",
-        "Name {host} under `insecure-registries` of the engine, or have it speak HTTPS.",
+        "Name {host} under the engine's `insecure-registries` (Podman: registries.conf), or have "
+        "it speak HTTPS.",
     ),
     (
         r"x509|certificate|tls: (?!handshake)",
