@@ -15,7 +15,10 @@ from launch_tui.sdk import Launch
 from launch_tui.store import jobs
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = {"sqlite_utils", "textual", "wandb", "docker", "jsonschema", "rich", "watchfiles", "yaml"}
+HEAVY = {
+    "sqlite_utils", "textual", "wandb", "docker", "requests", "httpx", "jsonschema", "rich",
+    "watchfiles", "yaml",
+}  # fmt: skip
 
 
 def loaded_by(code, *, cwd=ROOT):

@@ -23,6 +23,7 @@ from launch_tui.engine.pull import pull, push
 from launch_tui.errors import EngineDown, RegistryError
 
 SIZE = 1_000_000
+SLOW_SIZE = 1_000_000_000
 
 
 def nothing(_):
@@ -77,7 +78,7 @@ async def test_layers_that_come_are_counted_and_each_is_a_line_of_the_log(
 
 
 class SlowRegistry:
-    """A registry that begins to send a layer and then waits; ``left`` when nobody listens."""
+    """A registry that takes hours to send a layer; ``left`` when nobody listens any more."""
 
     def __init__(self):
         self.left = threading.Event()
@@ -98,7 +99,7 @@ class SlowRegistry:
                 "layers": [
                     {
                         "mediaType": f"{kind}image.rootfs.diff.tar.gzip",
-                        "size": SIZE,
+                        "size": SLOW_SIZE,
                         "digest": self.layer,
                     }
                 ],
@@ -113,10 +114,12 @@ class SlowRegistry:
         if "/manifests/" in request.path:
             self.reply(request, self.manifest, self.kind)
         elif request.path.endswith(self.layer):
-            self.reply(request, os.urandom(SIZE // 2), "application/octet-stream", size=SIZE)
-            # Nothing will come on it: what ends the wait is its other end going away.
+            self.reply(request, b"", "application/octet-stream", size=SLOW_SIZE)
+            # The engine notices at the next bytes that nobody wants them any more.
             with contextlib.suppress(OSError):
-                request.connection.recv(1)
+                while True:
+                    request.wfile.write(os.urandom(100_000))
+                    request.server.pace.wait(0.05)
             self.left.set()
         else:
             self.reply(request, self.config, "application/octet-stream")
@@ -144,7 +147,7 @@ class SlowRegistry:
                 pass
 
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            server.daemon_threads = True
+            server.daemon_threads, server.pace = True, threading.Event()
             server.block_on_close = False
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
             try:
@@ -169,9 +172,9 @@ async def test_an_image_for_other_platforms_only(docker_engine):
     assert "another tag, or set `platform`" in refused.value.next_step
 
 
-async def until_half_has_come(pulling, said):
+async def until_some_has_come(pulling, said):
     async with asyncio.timeout(30):
-        while not any("of 1.0 MB" in line for line in said):
+        while not any("of 1.0 GB" in line for line in said):
             assert not pulling.done(), await pulling
             await asyncio.sleep(0.01)
 
@@ -180,7 +183,7 @@ async def test_a_pull_that_is_not_wanted_any_more_ends_at_the_registry_too(docke
     slow, said = SlowRegistry(), []
     with slow.serving() as image:
         pulling = asyncio.ensure_future(pull(docker_engine, image, said.append, nothing))
-        await until_half_has_come(pulling, said)
+        await until_some_has_come(pulling, said)
         pulling.cancel()
         with pytest.raises(asyncio.CancelledError):
             await pulling
@@ -193,7 +196,7 @@ async def test_an_engine_that_goes_away_in_the_middle(docker_engine, tmp_path):
     with slow.serving() as image, between(docker_engine, tmp_path / "s") as cut:
         engine = Engine({"DOCKER_HOST": f"unix://{tmp_path}/s"})
         pulling = asyncio.ensure_future(pull(engine, image, said.append, nothing))
-        await until_half_has_come(pulling, said)
+        await until_some_has_come(pulling, said)
         cut()
         with pytest.raises(EngineDown):
             await pulling
