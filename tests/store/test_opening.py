@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import sqlite3
 import subprocess
@@ -161,7 +162,16 @@ def public_directory():
     shutil.rmtree(directory)
 
 
+def give_to_nobody(*paths):
+    """Make them the property of whom the script runs as: another's are refused for that alone."""
+    if os.getuid() == 0:
+        owner = pwd.getpwnam("nobody")
+        for path in paths:
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
 def test_a_directory_without_write_permission_is_refused(public_directory, run_script):
+    give_to_nobody(public_directory)
     public_directory.chmod(0o555)
     done = run_script(
         DROP_ROOT + "try: Database(home)\nexcept StoreReadOnly as e: print(e.cause, e.next_step)",
@@ -173,6 +183,7 @@ def test_a_directory_without_write_permission_is_refused(public_directory, run_s
 
 def test_a_store_that_may_only_be_read_is_refused_for_writing(public_directory, run_script):
     Database(Home(public_directory)).close()
+    give_to_nobody(*public_directory.iterdir(), public_directory)
     for path in (public_directory / "launch.db", *public_directory.iterdir(), public_directory):
         path.chmod(0o555 if path.is_dir() else 0o444)
     before = (public_directory / "launch.db").read_bytes()

@@ -138,7 +138,7 @@ async def test_a_bad_edit_is_told_and_kept_for_the_next(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("max_running: 0", "1 or more"),
+        ("max_running: 0", "1 to 1,000,000"),
         ("max_running: true", "whole number"),
         ("tracking: maybe", "required, optional"),
         ("paused: sometimes", "true, false"),
