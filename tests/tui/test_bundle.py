@@ -55,15 +55,6 @@ async def test_without_a_log_of_the_agent_it_says_so(busy_world, make_app):
         await until(pilot, lambda: "No agent without a screen" in frame(app))
 
 
-async def test_looking_again_wakes_the_agent(busy_world, make_app):
-    app = make_app()
-    async with app.run_test(size=(120, 34)) as pilot:
-        await settle(pilot)
-        before = busy_world.launch.changed()
-        await pilot.press("ctrl+r")
-        await until(pilot, lambda: busy_world.launch.changed() != before)
-
-
 async def test_looking_again_writes_nothing_read_only(busy_world, make_app):
     app = make_app(read_only=True)
     async with app.run_test(size=(120, 34)) as pilot:
