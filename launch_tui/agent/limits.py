@@ -125,6 +125,10 @@ async def first_expiry(limits: Iterable[Coroutine[None, None, Expiry]]) -> Expir
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
+EARLY_S = 0.05
+"""A timer and the clocks of two processes differ by a hair, and a job may end at once when asked."""
+
+
 def ended_by_limit(started_at: float, ended_at: float, limit: float | None) -> Expiry | None:
     """Return the expiry of a job whose end nobody of us saw, None when it was within its limit.
 
@@ -135,7 +139,7 @@ def ended_by_limit(started_at: float, ended_at: float, limit: float | None) -> E
         ended_at: When it ended, by the same clock.
         limit: Seconds that it might run, None without a limit.
     """
-    if limit is None or not started_at or ended_at - started_at < limit:
+    if limit is None or not started_at or ended_at - started_at < limit - EARLY_S:
         return None
     return ran_too_long(limit)
 
