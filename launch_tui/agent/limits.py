@@ -126,7 +126,7 @@ async def first_expiry(limits: Iterable[Coroutine[None, None, Expiry]]) -> Expir
 
 
 EARLY_S = 0.05
-"""A timer and the clocks of two processes differ by a hair, and a job may end at once when asked."""
+"""A timer and the clocks of two processes differ by a hair, and a job may end at once if asked."""
 
 
 def ended_by_limit(started_at: float, ended_at: float, limit: float | None) -> Expiry | None:
