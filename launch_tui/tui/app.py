@@ -33,11 +33,8 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from textual.app import App
-from textual.css.query import NoMatches
 from textual.scrollbar import ScrollBar
 from textual.signal import Signal
 
@@ -48,6 +45,7 @@ from launch_tui.sdk.devices import HostFile
 from launch_tui.store.paths import default_home
 from launch_tui.tui import keys, leaving, theme
 from launch_tui.tui.ascii_bar import AsciiScrollBar
+from launch_tui.tui.everywhere import Everywhere, named
 from launch_tui.tui.failures import FailureNews
 from launch_tui.tui.fitting import Fitting
 from launch_tui.tui.glance import Glance, GlanceReader
@@ -55,6 +53,7 @@ from launch_tui.tui.leaving import Leave
 from launch_tui.tui.manners import Manners
 from launch_tui.tui.pulse import Pulse
 from launch_tui.tui.threads import in_thread
+from launch_tui.tui.ui import fit_manners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,13 +89,8 @@ LONGEST_IN_BROWSER = 50_000
 def _make_screen(place: str) -> Screen[Any]:
     """Import a mode's screen when it is first shown and return a new one."""
     module, _, name = place.partition(".")
-    made: Screen[Any] = _named(f"screens.{module}", name)()
+    made: Screen[Any] = named(f"screens.{module}", name)()
     return made
-
-
-def _named(module: str, name: str) -> Any:  # noqa: ANN401
-    """Return a name of a module that is imported when it is first needed."""
-    return getattr(import_module(f"launch_tui.tui.{module}"), name)
 
 
 class AgentHandle(Protocol):
@@ -129,7 +123,7 @@ class _Commits:
         return version != self._seen
 
 
-class LaunchApp(App[Leave]):
+class LaunchApp(Everywhere):
     """The terminal UI over one data directory; returns how the person left.
 
     Args:
@@ -326,7 +320,7 @@ class LaunchApp(App[Leave]):
     def draw_anew(self) -> None:
         """Draw everything anew: how all of it is drawn has changed."""
         for screen in self.screen_stack:
-            screen.set_class(self.ascii_only, "-ascii")
+            fit_manners(screen)
             for widget in screen.walk_children(with_self=True):
                 widget.notify_style_update()
                 widget.refresh(layout=True)
@@ -357,42 +351,6 @@ class LaunchApp(App[Leave]):
         """Leave at once; the queue goes on."""
         self.exit(Leave.HAND_OVER)
 
-    # The other actions that are everywhere.
-
-    def action_app_runs(self) -> None:
-        """Show the runs."""
-        self.switch_mode("runs")
-
-    def action_app_jobs(self) -> None:
-        """Show the jobs."""
-        self.switch_mode("jobs")
-
-    def action_app_queues(self) -> None:
-        """Show the queues."""
-        self.switch_mode("queues")
-
-    def action_app_agent(self) -> None:
-        """Show the agent."""
-        self.switch_mode("agent")
-
-    async def action_app_gpus(self) -> None:
-        """Show the GPUs, and the machine that they are in."""
-        await self.switch_mode("agent")
-        if go := getattr(self.screen_stack[0], "go_to_gpus", None):
-            self.call_after_refresh(go)
-
-    def action_app_next_pane(self) -> None:
-        """Go to the next pane."""
-        self.screen.focus_next()
-
-    def action_app_previous_pane(self) -> None:
-        """Go to the pane before."""
-        self.screen.focus_previous()
-
-    def action_app_launch(self, job: str = "") -> None:
-        """Open the launch form, on a job if one is named."""
-        self.open_form(job=job)
-
     def open_form(
         self, *, job: str = "", rerun: str = "", changes: Mapping[str, Any] | None = None
     ) -> None:
@@ -406,98 +364,8 @@ class LaunchApp(App[Leave]):
         if self.read_only:
             self.tell_refusal(READ_ONLY)
             return
-        form = _named("screens.launch_form", "LaunchForm")
+        form = named("screens.launch_form", "LaunchForm")
         self.push_screen(form(job=job, rerun=rerun, changes=changes))
-
-    def action_app_demo(self) -> None:
-        """Launch the demo's training job, and go to its first run."""
-        from launch_tui.sdk.demo import launch_demo
-        from launch_tui.tui.going import show_run
-
-        self.act(launch_demo, lambda runs: show_run(self, runs[0].id))
-
-    def action_app_sidebar(self) -> None:
-        """Show the queues and jobs beside the runs, or not."""
-        self.get_screen_stack("runs")[0].toggle_class("-no-side")
-
-    def action_app_zoom(self) -> None:
-        """Give the focused pane the whole screen, or take it back."""
-        body, pane = self._body(), self._focused_pane()
-        if body is None:
-            return
-        zoomed = body.has_class("-zoomed")
-        for widget in body.query(".-zoom, .-aside"):
-            widget.remove_class("-zoom", "-aside")
-        body.set_class(not zoomed and pane is not None, "-zoomed")
-        while pane is not None and not zoomed and pane is not body:
-            pane.add_class("-zoom")
-            for beside in pane.parent.children:
-                beside.set_class(beside is not pane, "-aside")
-            pane = pane.parent
-
-    def action_app_copy(self) -> None:
-        """Copy what is selected, else what the screen has to copy (its ``copy_menu``)."""
-        if self.screen.get_selected_text():
-            self.action_copy_selection()
-        elif menu := getattr(self.screen, "copy_menu", None):
-            menu()
-        else:
-            self.tell_nothing_to_copy()
-
-    def action_app_help(self) -> None:
-        """Show the keys that act here."""
-        self.push_screen(_named("screens.help", "HelpScreen")())
-
-    def action_app_palette(self) -> None:
-        """Find any action, run, job or queue."""
-        _named("palette", "open_palette")(self)
-
-    def action_app_reconcile(self) -> None:
-        """Read everything again, and have the agent look at all that waits."""
-        if not self.read_only and self.glance.agent_runs:
-            self.act(lambda launch: launch.agents.look_again())
-        self.look()
-        if refresh := getattr(self.screen, "refresh_live", None):
-            refresh()
-
-    def action_app_theme(self) -> None:
-        """Choose another theme."""
-        self.manners.choose_theme()
-
-    def action_app_motion(self) -> None:
-        """Let things move, or have nothing move."""
-        self.manners.turn_motion()
-
-    def action_app_ascii(self) -> None:
-        """Draw with ASCII alone, or with all that there is."""
-        self.manners.turn_ascii()
-
-    def action_app_settings(self) -> None:
-        """Edit the UI's settings."""
-        self.manners.edit_file()
-
-    def action_app_settings_path(self) -> None:
-        """Say where the UI's settings are."""
-        self.manners.tell_file()
-
-    def action_app_back(self) -> None:
-        """Close, clear or go back: the screen first (its ``go_back``), then to the one below."""
-        own = getattr(self.screen, "go_back", None)
-        if not (own and own()) and len(self.screen_stack) > 1:
-            self.pop_screen()
-
-    async def action_press(self, key: str) -> None:
-        """Do what a key does: the footer is clicked."""
-        self.simulate_key(key)
-
-    def action_nothing(self) -> None:
-        """A click on what is greyed out."""
-
-    def action_show_failures(self) -> None:
-        """Show the runs that failed."""
-        self.switch_mode("runs")
-        if show := getattr(self.screen_stack[0], "show_failures", None):
-            show()
 
     def copy(self, text: str) -> None:
         """Copy text to where the person sits, and say how."""
@@ -594,15 +462,3 @@ class LaunchApp(App[Leave]):
         else:
             if done is not None:
                 done(result)
-
-    def _body(self) -> Any:  # noqa: ANN401
-        with suppress(NoMatches):
-            return self.screen.query_one("#body")
-        return None
-
-    def _focused_pane(self) -> Any:  # noqa: ANN401
-        focused = self.screen.focused
-        if focused is None:
-            return None
-        panes = [node for node in focused.ancestors_with_self if node.has_class("pane")]
-        return panes[0] if panes else None

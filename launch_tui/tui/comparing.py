@@ -30,16 +30,14 @@ def open_compare(app: LaunchApp, run_ids: Iterable[str], groups: Sequence[Group]
     try:
         for group in groups:
             if group.size > MOST_RUNS:
-                raise UsageError(
-                    "RUN", f"group {group.id} has {group.size:,} runs",
-                    allowed=f"two to {MOST_RUNS}: unfold it (right) and mark some",
-                )  # fmt: skip
+                raise UsageError("RUN", f"group {group.id} has {group.size:,} runs: unfold it"
+                                 f" ({app.key('runs.unfold')})")  # fmt: skip
             wanted += [run.id for run in app.launch.runs.group(group.id)]
         runs = beside(app.launch, wanted)
     except LaunchError as error:
         problem = error.problem if isinstance(error, UsageError) else error.cause
-        app.notify(f"{problem}: mark two to {MOST_RUNS} (space)", severity="warning", timeout=4,
-                   markup=False)  # fmt: skip
+        marks = f"mark two to {MOST_RUNS} ({app.key('runs.mark')})"
+        app.notify(f"{problem}: {marks}", severity="warning", timeout=4, markup=False)
         return
     from launch_tui.tui.screens.compare import CompareScreen
 

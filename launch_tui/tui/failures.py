@@ -57,7 +57,8 @@ class FailureNews:
         runs, self._failed = self._runs(), {}
         if runs:
             self._quiet_until = now + STANDS_S
-            self._app.tell(told_of(runs), severity="error", seconds=STANDS_S)
+            told = f"{told_of(runs)}  {self._app.key('runs.failures')} to list"
+            self._app.tell(told, severity="error", seconds=STANDS_S)
 
     def _runs(self) -> list[Run]:
         """Return the runs that are failed still, in the order in which they were noted."""
@@ -78,11 +79,11 @@ def told_of(runs: Sequence[Run]) -> str:
         run = runs[0]
         what = f"{run.id} failed in {run.phase}" if run.phase else f"{run.id} {run.state}"
         told = f"{what} on {run.queue}" + (f": {run.cause}" if run.cause else "")
-        return told + (f". Next: {run.next_step}" if run.next_step else "") + "  f to list"
+        return told + (f". Next: {run.next_step}" if run.next_step else "")
     queues = Counter(run.queue for run in runs)
     where = ", ".join(
         name if len(queues) == 1 else f"{number} on {name}" for name, number in queues.items()
     )
     if len(queues) == 1:
-        return f"{len(runs):,} runs failed on {where}  f to list"
-    return f"{len(runs):,} runs failed: {where}  f to list"
+        return f"{len(runs):,} runs failed on {where}"
+    return f"{len(runs):,} runs failed: {where}"

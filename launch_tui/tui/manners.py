@@ -52,6 +52,7 @@ class Manners:
             self.settings = settings.load(home)
         except UsageError as error:
             self.problem = str(error)
+        self._compact = self.settings.compact
 
     @property
     def theme(self) -> str:
@@ -69,6 +70,11 @@ class Manners:
     def motion(self) -> bool:
         """Whether anything may move on its way."""
         return self._fits.motion if self.settings.motion is None else self.settings.motion
+
+    @property
+    def compact(self) -> bool:
+        """Whether panes have no frames around them."""
+        return self._compact
 
     @property
     def has_sixteen_colours(self) -> bool:
@@ -157,6 +163,13 @@ class Manners:
         self._say(f"ASCII {'on' if app.ascii_only else 'off'}",
                   f"ascii: {str(app.ascii_only).lower()}")  # fmt: skip
 
+    def turn_compact(self) -> None:
+        """Draw without frames around panes, or with them."""
+        self._compact = not self._compact
+        self._app.draw_anew()
+        self._say(f"compact {'on' if self._compact else 'off'}",
+                  f"compact: {str(self._compact).lower()}")  # fmt: skip
+
     def tell_file(self) -> None:
         """Say where the settings are, and copy that."""
         path = settings.path_of(self._app.home)
@@ -190,8 +203,10 @@ class Manners:
         app.set_keymap(found.keymap.overlay())
         self._take(self.theme)
         app.animation_level = "basic" if self.motion else "none"
-        app.ascii_only = self.ascii_only
+        app.ascii_only, self._compact = self.ascii_only, found.compact
         app.draw_anew()
+        # Texts that name keys are made when the store is asked.
+        app.pulse.store_changed.publish(None)
 
     def _take_theme(self, name: str) -> None:
         self._take(name)
@@ -218,6 +233,7 @@ BEGINNING = """\
 # keymap: {run.stop: X, app.help: [f1, ctrl+t]}
 # theme: auto
 # ascii: true
+# compact: true
 # motion: false
 # notify: {on: [finished, failed], by: [desktop, bell]}
 """

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     Find = Callable[[str, Callable[[list["Entry"]], None]], None]
 
+AREAS = ("run", "go", "filter", "queue", "job", "agent", "wandb", "view", "help", "app")
+"""The order in which actions are offered before anything is typed: as often as they are wanted."""
 MOST_SHOWN = 50
 RECENT_RUNS = 200
 """Runs that are offered before anything is typed."""
@@ -183,11 +185,11 @@ def open_palette(app: LaunchApp) -> None:
 
 def action_entries(app: LaunchApp) -> Iterable[Entry]:
     """Yield the actions that can be done from here, and those of the other screens."""
-    for action in keys.ACTIONS:
-        if action.palette:
-            refused = app.refuses(action.name)
-            do = partial(app.tell_refusal, refused) if refused else partial(_do, app, action)
-            yield Entry(action.palette, app.key(action.id), do, refused)
+    offered = [action for action in keys.ACTIONS if action.palette]
+    for action in sorted(offered, key=lambda action: AREAS.index(action.palette.split(":")[0])):
+        refused = app.refuses(action.name)
+        do = partial(app.tell_refusal, refused) if refused else partial(_do, app, action)
+        yield Entry(action.palette, app.key(action.id), do, refused)
 
 
 def go_entries(app: LaunchApp) -> Iterable[Entry]:

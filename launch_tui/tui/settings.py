@@ -48,12 +48,13 @@ class UiSettings:
     """How the UI looks and acts.
 
     ``theme`` is the name of one, or ``auto`` for what fits the terminal; ``ascii`` and ``motion``
-    are None for what fits the terminal.
+    are None for what fits the terminal. ``compact`` leaves out the frames around panes.
     """
 
     keymap: KeyMap = field(default_factory=KeyMap)
     theme: str = AUTO
     ascii: bool | None = None
+    compact: bool = False
     motion: bool | None = None
     notify: News = field(default_factory=News)
 
@@ -161,6 +162,7 @@ _READERS: dict[str, Reader] = {
     "keymap": read_keymap,
     "theme": _theme,
     "ascii": _flag,
+    "compact": _flag,
     "motion": _flag,
     "notify": _news,
 }

@@ -1,53 +1,48 @@
-"""A shell where a run works, the UI standing aside meanwhile."""
+"""A shell beside a run, the UI standing aside meanwhile: what ``launch-tui shell RUN`` opens."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
-from launch_tui.domain.queue import Resource
+from launch_tui.sdk.shell import ContainerShell, Shell, shell_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from launch_tui.domain.run import Run
     from launch_tui.tui.app import LaunchApp
 
 
 def open_shell(app: LaunchApp, run_id: str) -> None:
-    """Open the person's shell in the working directory of a run of this machine.
+    """Open a shell where a run works, with what its job has before itself.
 
-    The run's id and directory are in its environment, as its job has them.
+    Asking an engine may take seconds, so that is done off the loop; what cannot be opened is told.
     """
-    run = app.launch.runs.get(run_id)
-    folder = working_directory(app, run)
-    if run.resource != Resource.LOCAL_PROCESS:
-        app.tell(f"{run.id} is no process of this machine: {run.resource}", severity="warning")
-        return
-    if folder is None:
-        app.tell(f"{run.id} has no working directory", severity="warning")
-        return
-    environ = {
-        **os.environ,
-        "LAUNCH_TUI_RUN_ID": run.id,
-        "LAUNCH_TUI_RUN_DIR": str(app.home.shared(run.id)),
-    }
-    shell = os.environ.get("SHELL") or "/bin/sh"
+    app.act(
+        lambda launch: shell_of(launch, run_id, os.environ, is_terminal=True),
+        lambda found: _stand_aside(app, run_id, found),
+        group="shell",
+    )
+
+
+def _stand_aside(app: LaunchApp, run_id: str, found: Shell | ContainerShell) -> None:
+    command, environment, directory = _command(app, run_id, found)
     try:
         with app.suspend():
-            subprocess.run([shell], cwd=folder, env=environ, check=False)
+            sys.stdout.write(f"{found.place}; `exit` leaves\n")
+            sys.stdout.flush()
+            subprocess.run(command, cwd=directory, env=environment, check=False)
     except OSError as error:
-        app.tell(f"{shell}: {error.strerror}", severity="error")
+        app.tell(f"{command[0]}: {error.strerror}", severity="error")
 
 
-def working_directory(app: LaunchApp, run: Run) -> Path | None:
-    """Return where a run's job works, else what there is of its directory."""
-    spec = app.launch.runs.spec(run.id)
-    attempt = app.home.attempt(run.id, run.attempt)
-    folders = [attempt / "source", attempt, app.home.run(run.id)]
-    if spec.in_place:
-        from pathlib import Path
-
-        folders.insert(0, Path(spec.in_place))
-    return next((folder for folder in folders if folder.is_dir()), None)
+def _command(
+    app: LaunchApp, run_id: str, found: Shell | ContainerShell
+) -> tuple[list[str], dict[str, str], str | None]:
+    """Return what to run, with which variables and where."""
+    if isinstance(found, Shell):
+        directory = None if found.directory is None else str(found.directory)
+        return list(found.command), dict(found.environment), directory
+    # Without a docker command the program itself carries the terminal, in a process of its own.
+    own = [sys.executable, "-m", "launch_tui", "--home", str(app.home.root), "shell", run_id]
+    return own, dict(os.environ), None

@@ -34,6 +34,13 @@ def _text(title: object) -> str:
     return title.plain if isinstance(title, Content) else str(title or "")
 
 
+def fit_manners(screen: DOMNode) -> None:
+    """Have a screen's classes say how it is drawn: in ASCII alone, without frames."""
+    app = ui(screen)
+    screen.set_class(app.ascii_only, "-ascii")
+    screen.set_class(app.manners.compact, "-compact")
+
+
 def ui(node: DOMNode) -> LaunchApp:
     """Return the application of a node, with its own type."""
     return cast("LaunchApp", node.app)

@@ -6,6 +6,7 @@ import pytest
 
 from launch_tui.domain.run import RunState
 from launch_tui.tui.failures import GATHERED_S, STANDS_S, FailureNews, told_of
+from launch_tui.tui.keys import BY_ID
 
 
 class App:
@@ -14,6 +15,9 @@ class App:
     def __init__(self, launch):
         self.launch = launch
         self.told = []
+
+    def key(self, action_id):
+        return BY_ID[action_id].key
 
     def tell(self, text, *, severity, seconds):
         assert (severity, seconds) == ("error", STANDS_S)
@@ -85,4 +89,4 @@ def test_a_failure_that_is_tried_again_is_none(watched):
 def test_a_run_that_was_lost_is_told_as_such(busy_world):
     run = busy_world.launch.runs.get("run00002")
     lost = replace(run, state=RunState.LOST, phase=None, cause=None, next_step=None)
-    assert told_of([lost]) == "run00002 lost on gpu  f to list"
+    assert told_of([lost]) == "run00002 lost on gpu"

@@ -33,7 +33,7 @@ from launch_tui.tui.widgets.list_rows import ListRows
 from launch_tui.tui.widgets.window_table import Cell, Row, WindowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -54,8 +54,6 @@ COLUMNS = (
 MOST_EVENTS = 1000
 MOST_WORDS = 8
 """Lines that the agent of this process said last."""
-
-NO_EVENTS = "Nothing has happened yet.\n\n n  launch a run"
 
 
 class AgentScreen(ListScreen):
@@ -82,9 +80,7 @@ class AgentScreen(ListScreen):
         yield GpuTable(id="agent-gpus")
         with Horizontal(classes="pair"):
             yield Facts(id="agent-facts", title="Agent")
-            yield WindowTable(
-                COLUMNS, self._rows, id="agent-events", classes="pane", empty=NO_EVENTS
-            )
+            yield WindowTable(COLUMNS, self._rows, id="agent-events", classes="pane")
         yield self.filter_line()
 
     def on_mount(self) -> None:
@@ -112,6 +108,10 @@ class AgentScreen(ListScreen):
     def refresh_ages(self) -> None:
         """Draw ages anew."""
         self._show_agent()
+
+    def why_empty(self) -> str:
+        """Return what stands where there is no event."""
+        return f"Nothing has happened yet.\n\n {ui(self).key('app.launch')}  launch a run"
 
     def copy_menu(self) -> None:
         """Copy the event under the cursor."""
@@ -243,7 +243,7 @@ class AgentScreen(ListScreen):
         app = ui(self)
         lines = agent_lines(app.glance, app.clock())
         lines += machine_lines(self._devices.devices, self._slots)
-        lines += queue_lines(app.glance)
+        lines += queue_lines(app.glance, app.key)
         lines += webhook_lines(app.launch.agents.webhooks())
         lines += said_lines(app.agent_words)
         self.query_one("#agent-facts", Facts).show(lines)
@@ -303,14 +303,15 @@ def machine_lines(devices: Devices | None, slots: Slots) -> list[Content]:
     return lines
 
 
-def queue_lines(glance: Glance) -> list[Content]:
-    """Return one line for each queue."""
+def queue_lines(glance: Glance, key: Callable[[str], str]) -> list[Content]:
+    """Return one line for each queue; where there is none the keys that make one."""
     lines = [
         fact(q.name, f"{q.running}/{q.max_running}{f' +{q.depth:,}' if q.depth else ''}"
              f"{'  paused' if q.paused else ''}")
         for q in glance.queues
     ]  # fmt: skip
-    return [*heading("Queues"), *(lines or [weak("none yet: 3, then N")])]
+    none = f"none yet: {key('app.queues')}, then {key('queues.new')}"
+    return [*heading("Queues"), *(lines or [weak(none)])]
 
 
 def webhook_lines(hooks: Sequence[Subscriber]) -> list[Content]:

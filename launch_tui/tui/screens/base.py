@@ -16,7 +16,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from launch_tui.tui import keys
-from launch_tui.tui.ui import ui
+from launch_tui.tui.ui import fit_manners, ui
 from launch_tui.tui.widgets.key_bar import KeyBar
 from launch_tui.tui.widgets.status_bar import StatusBar
 from launch_tui.tui.widgets.top_bar import TopBar
@@ -66,7 +66,7 @@ class LaunchScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin to follow what is live."""
-        self.set_class(ui(self).ascii_only, "-ascii")
+        fit_manners(self)
         pulse = ui(self).pulse
         pulse.store_changed.subscribe(self, self._store_changed)
         pulse.minute.subscribe(self, self._minute_passed)
@@ -106,7 +106,7 @@ class LaunchModal(ModalScreen[T], Generic[T]):
 
     def on_mount(self) -> None:
         """Draw as the terminal can."""
-        self.set_class(ui(self).ascii_only, "-ascii")
+        fit_manners(self)
         self._fit_the_terminal()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -351,8 +351,9 @@ class CompareScreen(LaunchScreen):
 
     def _why_empty(self) -> str:
         if self.filter_in_force:
-            return f"Filter {printable(self.filter_in_force)} hides all values  esc"
-        return "Nothing differs: a shows all values"
+            hidden = f"hides all values  {ui(self).key('app.back')}"
+            return f"Filter {printable(self.filter_in_force)} {hidden}"
+        return f"Nothing differs: {ui(self).key('values.all')} shows all values"
 
     def _show_runs(self) -> None:
         """Say which run is which, in the colours of their curves."""

@@ -27,7 +27,11 @@ KEY_WIDTH = 13
 
 
 class HelpScreen(LaunchModal[str]):
-    """Shows the keys that act on the screen below, then all others."""
+    """Shows the keys that act on the screen below, then all others.
+
+    Args:
+        everything: All keys in the order of the table, wherever one is.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         keys.same_as("app.help", "close"),
@@ -45,10 +49,14 @@ class HelpScreen(LaunchModal[str]):
         ),
     ]
 
+    def __init__(self, *, everything: bool = False) -> None:
+        super().__init__()
+        self._everything = everything
+
     def compose(self) -> ComposeResult:
         """Compose the text."""
         with VerticalScroll(classes="dialog help", can_focus=False) as dialog:
-            dialog.border_title = "Keys"
+            dialog.border_title = "All keys" if self._everything else "Keys"
             dialog.border_subtitle = "esc closes"
             yield Static(Content("\n").join(self._lines()), markup=False)
 
@@ -57,12 +65,15 @@ class HelpScreen(LaunchModal[str]):
         self.query_one(".help").scroll_relative(y=lines, animate=False)
 
     def _lines(self) -> Iterable[Content]:
+        app = ui(self)
+        if self._everything:
+            yield from scope_lines(keys.SCOPES, app.keymap, app.refuses)
+            return
         below = self.app.screen_stack[-2] if len(self.app.screen_stack) > 1 else None
         here = [] if below is None else [s for s in scopes_of(below) if s != "global"]
         own = None if below is None else below.focused
         if own is not None:
             yield from _own_keys(own)
-        app = ui(self)
         everywhere = [*here, "global", "move"]
         yield from scope_lines(everywhere, app.keymap, app.refuses)
         others = [scope for scope in keys.SCOPES if scope not in everywhere]

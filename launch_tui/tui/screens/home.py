@@ -39,13 +39,6 @@ PREVIEW_DELAY_S = 0.15
 """The preview follows the cursor this late, so that holding ``j`` does not thrash."""
 MOST_MARKED = 2_000
 """Runs that can be marked at once."""
-NOTHING_YET = """\
-Nothing here yet. Three things make a run:
-
- a queue    where it runs      N  a new queue
- a job      what runs          2  then A: from a folder or a git repository
- a launch   with what inputs   n
-"""
 
 
 class HomeScreen(RunFilter):
@@ -78,8 +71,8 @@ class HomeScreen(RunFilter):
         self._rows = RunRows(self._pages, self._notes.of, self._drawing, self._progress.of)
         with Horizontal(id="home"):
             with Vertical(id="side"):
-                yield QueueList(id="queues", empty="none yet: N")
-                yield JobList(id="jobs", empty="none yet: 2, then A")
+                yield QueueList(id="queues")
+                yield JobList(id="jobs")
             with Vertical(id="main"):
                 yield FirstRun()
                 yield WindowTable(COLUMNS, self._rows, id="runs", classes="pane")
@@ -178,8 +171,10 @@ class HomeScreen(RunFilter):
     def _show_sides(self) -> None:
         app = ui(self)
         wanted = self._pages.wanted
+        jobs = self.query_one("#jobs", JobList)
+        jobs.empty = f"none: {app.key('app.jobs')}, then {app.key('jobs.add')}"
+        jobs.show_jobs(app.launch.jobs.list(), wanted.job)
         self.query_one("#queues", QueueList).show_glance(app.glance, wanted.queue)
-        self.query_one("#jobs", JobList).show_jobs(app.launch.jobs.list(), wanted.job)
 
     def _show_title(self) -> None:
         parts = ["Runs"]
@@ -191,13 +186,11 @@ class HomeScreen(RunFilter):
         entitle(self._table, "  ".join(parts), self.filter_in_force)
 
     def _why_empty(self) -> str:
-        total = ui(self).glance.total
-        if not total:
-            return NOTHING_YET
-        wanted = self._pages.wanted
-        if self.progress_of_filter:
+        app = ui(self)
+        if self.progress_of_filter or not app.glance.total:
             return self.progress_of_filter
-        return f"Filter {printable(wanted.in_force)} hides {total:,} runs  esc"
+        hidden = f"hides {app.glance.total:,} runs  {app.key('app.back')}"
+        return f"Filter {printable(self._pages.wanted.in_force)} {hidden}"
 
     def _look(self) -> None:
         """Follow what changes without the store: the agent's life and the GPUs; then the notes."""

@@ -56,10 +56,10 @@ MOST_KEYS = 30
 """Inputs or outputs that are listed; the others are counted."""
 
 NO_JOBS = """\
-No jobs yet. A job is what runs: a folder or a git repository.
+No jobs yet. A job is what runs: a folder, a git repository or an image.
 
- A  add one from a folder or a repository
- :  then "launch the demo": a real training job, from nothing
+ {add}  add one
+ {find}  then "launch the demo": a real training job, from nothing
 """
 
 
@@ -83,13 +83,10 @@ class JobsScreen(ListScreen):
     def body(self) -> ComposeResult:
         """Compose what stands between the bars."""
         with Horizontal(classes="pair"):
-            yield WindowTable(COLUMNS, self._rows, id="job-table", classes="pane", empty=NO_JOBS)
+            yield WindowTable(COLUMNS, self._rows, id="job-table", classes="pane")
             with Vertical(id="job-side", classes="side-pane"):
                 yield Facts(id="job-facts", title="Job")
-                yield WindowTable(
-                    RECENT, self._recent, id="job-runs", classes="pane", header=False,
-                    empty="no runs yet: n",
-                )  # fmt: skip
+                yield WindowTable(RECENT, self._recent, id="job-runs", classes="pane", header=False)
         yield self.filter_line()
 
     def on_mount(self) -> None:
@@ -118,6 +115,11 @@ class JobsScreen(ListScreen):
         """Draw ages anew."""
         self._show_table()
         self._show_facts()
+
+    def why_empty(self) -> str:
+        """Return what stands where there is no job."""
+        app = ui(self)
+        return NO_JOBS.format(add=app.key("jobs.add"), find=app.key("app.palette"))
 
     def go_to(self, name: str) -> None:
         """Put the cursor on a job."""
@@ -238,7 +240,9 @@ class JobsScreen(ListScreen):
         self._recent.rows = [
             self._recent_row(run) for run in app.launch.runs.list(job=job.name, limit=MOST_RECENT)
         ]
-        self.query_one("#job-runs", WindowTable).reload()
+        table = self.query_one("#job-runs", WindowTable)
+        table.empty = f"no runs yet: {app.key('jobs.launch')}"
+        table.reload()
 
     def _recent_row(self, run: Run) -> Row:
         app = ui(self)

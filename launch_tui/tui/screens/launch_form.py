@@ -87,7 +87,7 @@ class LaunchForm(FormModal):
     def foot_more(self) -> ComposeResult:
         """Compose the way to the plan, where both do not fit."""
         click = clickable("$foreground-muted", "screen.form_plan()")
-        line = Content.assemble(("f2 ", "bold $primary"), ("plan", click))
+        line = Content.assemble((f"{ui(self).key('form.plan')} ", "bold $primary"), ("plan", click))
         yield Static(line, id="form-plan-hint", markup=False)
 
     def submit_label(self, values: Mapping[str, Any]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding
 from textual.widgets import Input
 
 from launch_tui.domain.text import printable
+from launch_tui.tui import keys
 from launch_tui.tui.screens.base import LaunchScreen
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.status_bar import StatusBar
@@ -27,9 +27,7 @@ class ListScreen(LaunchScreen):
     Tables of the class ``aside`` are others.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "list_back", "back", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [keys.same_as("app.back", "list_back")]
 
     filter_in_force = ""
     """The words that are filtered by, for the status bar."""
@@ -44,15 +42,17 @@ class ListScreen(LaunchScreen):
         """Return the rows that the filter does not hide, and say in the table why none is left."""
         words = self.filter_in_force.lower().split()
         table = self._listed
-        empty = getattr(self, "_empty", None)
-        if empty is None:
-            self._empty = empty = table.empty
         if not words:
-            table.empty = empty
+            table.empty = self.why_empty()
             return rows
         kept = [row for row in rows if all(word in _text(row) for word in words)]
-        table.empty = f"Filter {printable(self.filter_in_force)} hides {len(rows):,} rows  esc"
+        hidden = f"hides {len(rows):,} rows  {ui(self).key('app.back')}"
+        table.empty = f"Filter {printable(self.filter_in_force)} {hidden}"
         return kept
+
+    def why_empty(self) -> str:
+        """Return what stands where there is no row, though nothing is filtered."""
+        raise NotImplementedError
 
     def action_list_filter(self) -> None:
         """Type a filter."""

@@ -24,6 +24,8 @@ from launch_tui.tui.widgets.list_rows import ListRows
 from launch_tui.tui.widgets.window_table import Cell, Row, WindowTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.content import Content
@@ -52,7 +54,7 @@ MOST_IN_LINE = 50
 NO_QUEUES = """\
 No queues yet. A queue is where runs wait their turn and run.
 
- N  make one: local processes, one or more at once
+ {new}  make one: processes or containers, one or more at once
 """
 
 
@@ -76,9 +78,7 @@ class QueuesScreen(ListScreen):
     def body(self) -> ComposeResult:
         """Compose what stands between the bars."""
         with Horizontal(classes="pair"):
-            yield WindowTable(
-                COLUMNS, self._rows, id="queue-table", classes="pane", empty=NO_QUEUES
-            )
+            yield WindowTable(COLUMNS, self._rows, id="queue-table", classes="pane")
             with Vertical(id="queue-side", classes="side-pane"):
                 yield Facts(id="queue-facts", title="Queue")
                 yield WindowTable(
@@ -104,6 +104,10 @@ class QueuesScreen(ListScreen):
     def refresh_ages(self) -> None:
         """Draw ages anew."""
         self.refresh_live()
+
+    def why_empty(self) -> str:
+        """Return what stands where there is no queue."""
+        return NO_QUEUES.format(new=ui(self).key("queues.new"))
 
     def go_to(self, name: str) -> None:
         """Put the cursor on a queue."""
@@ -160,6 +164,27 @@ class QueuesScreen(ListScreen):
         """Let one run fewer run at once."""
         self._change_limit(-1)
 
+    def action_queues_at_once(self) -> None:
+        """Ask how many runs the queue runs at once."""
+        from launch_tui.tui.screens.ask_name import AskName
+
+        queue, app = self._current(), ui(self)
+        if queue is None:
+            return
+        name = queue.name
+
+        def take(text: str) -> None:
+            if not text.isdecimal() or not int(text):
+                app.tell_error(UsageError("max_running", f"{text!r} is none", allowed="1 or more"))
+                return
+            app.act(lambda launch: launch.queues.update(name, max_running=int(text)))
+
+        modal = AskName(
+            f"Runs of {name} at once", f"{queue.running} run, {queue.depth:,} wait",
+            placeholder="a number from 1 on", begins=str(queue.max_running),
+        )  # fmt: skip
+        app.ask(modal, take)
+
     def action_queues_edit(self) -> None:
         """Edit the settings in the person's editor; what cannot be taken is kept for the next."""
         from launch_tui.tui.queue_settings import (
@@ -179,7 +204,8 @@ class QueuesScreen(ListScreen):
         except LaunchError as error:
             if isinstance(error, UsageError) and edited is not None:
                 self._kept[queue.name] = with_problem(edited, error)
-                app.tell(f"{error} What you wrote is kept: e goes on with it.", severity="error",
+                goes_on = f"{app.key('queues.edit')} goes on with it"
+                app.tell(f"{error} What you wrote is kept: {goes_on}.", severity="error",
                          seconds=10)  # fmt: skip
             else:
                 app.tell_error(error)
@@ -261,7 +287,7 @@ class QueuesScreen(ListScreen):
         if queue is None:
             return
         self.query_one("#queue-facts", Facts).show(
-            queue_content(queue, app.glance.agent), queue.name
+            queue_content(queue, app.glance.agent, app.key), queue.name
         )
         runs = app.launch.runs.list(queue=queue.name, states=LIVE, limit=MOST_IN_LINE)
         self._line.rows = [self._line_row(run) for run in runs]
@@ -282,9 +308,17 @@ class QueuesScreen(ListScreen):
         )
 
 
-def queue_content(queue: Queue, agent: AgentStatus | None) -> list[Content]:
-    """Return what a page says of a queue."""
-    why = blocks(queue, agent) if queue.depth else ""
+def queue_content(
+    queue: Queue, agent: AgentStatus | None, key: Callable[[str], str]
+) -> list[Content]:
+    """Return what a page says of a queue.
+
+    Args:
+        queue: The queue.
+        agent: The agent of this data directory.
+        key: Returns the key of an action.
+    """
+    why = blocks(queue, agent, key) if queue.depth else ""
     waits = f"{queue.depth:,}" if queue.depth else "none"
     lines = [
         fact("resource", queue.resource),
@@ -298,7 +332,13 @@ def queue_content(queue: Queue, agent: AgentStatus | None) -> list[Content]:
     if queue.config or queue.template_variables:
         lines += _configuration(queue)
     lines.append(weak(""))
-    lines.append(weak("+ - at once  P pause  E settings  e edit"))
+    told = (
+        (f"{key('queues.more')} {key('queues.fewer')}", "at once"),
+        (key("queues.pause"), "pause"),
+        (key("queues.settings"), "settings"),
+        (key("queues.edit"), "edit"),
+    )
+    lines.append(weak("  ".join(f"{shown} {what}" for shown, what in told)))
     return lines
 
 

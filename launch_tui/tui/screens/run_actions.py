@@ -101,7 +101,8 @@ class RunActions(LaunchScreen):
         """Forget runs that have ended, with their files; ask first."""
         from launch_tui.tui.screens.confirm import Choice, Confirm
 
-        chosen = self._chosen(ENDED, "has not ended: stop it first")
+        otherwise = f"has not ended: stop it first ({ui(self).key('run.stop')})"
+        chosen = self._chosen(ENDED, otherwise)
         if not chosen:
             return
         modal = Confirm(
@@ -137,9 +138,10 @@ class RunActions(LaunchScreen):
 
         app = ui(self)
         if self.chosen_groups():
-            self._warn("a group is edited run by run: unfold it (right)")
+            self._warn(f"a group is edited run by run: unfold it ({app.key('runs.unfold')})")
             return
-        for run in self._chosen(WAITING, "does not wait: rerun it with changes (r)").runs[:1]:
+        otherwise = f"does not wait: rerun it with changes ({app.key('run.rerun')})"
+        for run in self._chosen(WAITING, otherwise).runs[:1]:
             try:
                 spec, queue = app.launch.runs.spec(run.id), app.launch.queues.get(run.queue)
                 document = run_document(run, spec, queue)
@@ -224,7 +226,8 @@ class RunActions(LaunchScreen):
         """Return the run that a verb for one run means; say so when there is none."""
         chosen = self.chosen_runs()[:1]
         if not chosen:
-            self._warn("no run is under the cursor: unfold the group (right)")
+            key = ui(self).key("runs.unfold")
+            self._warn(f"no run is under the cursor: unfold the group ({key})")
         return chosen
 
     def _chosen(self, states: frozenset[RunState], otherwise: str) -> Chosen:
@@ -263,7 +266,8 @@ class RunActions(LaunchScreen):
         items = [*chosen.runs, *(group.head for group in chosen.groups)]
         without = [run.queue for run in items if run.queue not in prioritized]
         if without:
-            self._warn(f"queue {without[0]} has no priorities; F moves to the front")
+            front = f"{ui(self).key('run.front')} moves to the front"
+            self._warn(f"queue {without[0]} has no priorities; {front}")
             return
         levels = {run.id: _beside(run.priority, steps) for run in items}
         changing = [run for run in items if levels[run.id] != run.priority]

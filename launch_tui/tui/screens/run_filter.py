@@ -109,8 +109,7 @@ class RunFilter(RunActions):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is being typed, a little later."""
         event.stop()
-        if self._typing_due is not None:
-            self._typing_due.stop()
+        self._forget_typing()
         self._typing_due = self.set_timer(TYPING_DELAY_S, self._filter_as_typed)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -156,7 +155,8 @@ class RunFilter(RunActions):
 
         app, text = ui(self), self.filter_text
         if not text:
-            app.tell("no filter is in force: / types one", severity="warning")
+            key = app.key("list.filter")
+            app.tell(f"no filter is in force: {key} types one", severity="warning")
             return
 
         def save(name: str) -> None:
@@ -208,7 +208,13 @@ class RunFilter(RunActions):
         if text.strip() != self._pages.wanted.text:
             self.filter_by(text)
 
+    def _forget_typing(self) -> None:
+        if self._typing_due is not None:
+            self._typing_due.stop()
+
     def _close_filter(self) -> None:
+        # What was typed counts by enter; escape right after it is not to be undone by a timer.
+        self._forget_typing()
         if self._field is not None:
             self._field.remove_class("-open")
         self._table.focus()

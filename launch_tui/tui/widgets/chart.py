@@ -66,7 +66,8 @@ class Picture:
     """What a chart shows.
 
     ``window`` is the part of x that is shown, None for all of it; ``cross`` the x of the
-    cross-hair. ``x_text`` writes an x. ``foot`` stands in the lower border.
+    cross-hair. ``empty`` is said where there is no value at all, ``nothing_here`` where the window
+    has none. ``x_text`` writes an x. ``foot`` stands in the lower border.
     """
 
     title: str
@@ -75,6 +76,7 @@ class Picture:
     window: tuple[float, float] | None = None
     cross: float | None = None
     empty: str = EMPTY
+    nothing_here: str = "No value here"
     x_text: Callable[[float], str] = short_step
     foot: str = ""
 
@@ -188,7 +190,7 @@ class _Inside:
         picture = self._picture
         text = picture.empty
         if any(one.curve.xs for one in picture.lines):
-            text = "No value here: 0 shows all" if picture.window else "No finite value yet"
+            text = picture.nothing_here if picture.window else "No finite value yet"
         return [printable(text), *[""] * (self._height - 1)]
 
     def _plot(self, bounds: Bounds) -> list[list[Segment]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError
 from launch_tui.tui.curves import Axis, Key
+from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.charts import Charts, Cross, View, Window
 from launch_tui.tui.widgets.log_find import pattern_of
 from launch_tui.tui.widgets.plot import short_number
@@ -311,7 +312,7 @@ class ChartPages(Charts, can_focus=True):
 
     def _why_empty(self) -> str:
         if self.curves.keys:
-            return f"No key matches {printable(self.filter)}  esc"
+            return f"No key matches {printable(self.filter)}  {ui(self).key('metrics.close')}"
         return super()._why_empty()
 
     def _chosen_cell(self) -> Cell | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isfinite, nan
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual.geometry import Region
@@ -45,8 +45,9 @@ LEAST_HEIGHT = 9
 FLATTEST = 7
 LEAST_BUCKETS = 64
 SHARE = 0.12
-"""The part of the time that reading and drawing what is new may take: beyond it frames are left
-out, so that the keys of a person are answered however much is live."""
+"""The part of a core that reading and drawing what is new may take: beyond it frames are left out,
+so that the keys of a person are answered however much is live. Of the time that passes it is at
+most the half: what others take of a busy machine is no reason to draw less."""
 
 
 class Cross(NamedTuple):
@@ -270,10 +271,10 @@ class Charts(Widget, can_focus=False):
         if hidden or not self.screen.is_current or perf_counter() < self._rests_until:
             return
         if self.curves.changed():
-            began = perf_counter()
+            began, used = perf_counter(), thread_time()
             self.renew()
-            ended = perf_counter()
-            self._rests_until = ended + (ended - began) * (1 / SHARE - 1)
+            ended, used = perf_counter(), thread_time() - used
+            self._rests_until = max(began + used / SHARE, ended + (ended - began))
 
     def _read(self) -> None:
         curves = self.curves
@@ -378,6 +379,7 @@ class Charts(Widget, can_focus=False):
             log_y=view.log_y,
             window=window,
             cross=cross,
+            nothing_here=f"No value here: {ui(self).key('metrics.zoom_reset')} shows all",
             x_text=_X_TEXTS[axis],
             foot=self._foot(key),
         )

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from launch_tui.tui.keys import Action
 
 
+ALWAYS = ("app.help", "app.palette")
 OFF = "$foreground 30% strike"
 """How an action looks that is not to be had: by more than its colour."""
 
 
 class KeyBar(Bar):
-    """The actions of the screen and of the focused widget that have a place in the footer."""
+    """The actions of the screen and of the focused widget that have a place in the footer.
+
+    Help and palette, by which all others are found, stand at the right whatever there is room for.
+    """
 
     def on_mount(self) -> None:
         """Begin to follow what is live."""
@@ -29,9 +33,8 @@ class KeyBar(Bar):
     def renew(self) -> None:
         """Show the keys that act now."""
         actions = footer_actions(self.screen)
-        palette = keys.BY_ID["app.palette"]
         left: list[Group] = [(" ", ""), *(self._parts(action) for action in actions)]
-        self.show(left, self._parts(palette))
+        self.show(left, [part for name in ALWAYS for part in self._parts(keys.BY_ID[name])])
 
     def _parts(self, action: Action) -> list[Part]:
         app = ui(self)
@@ -52,6 +55,6 @@ def scopes_of(screen: DOMNode) -> tuple[str, ...]:
 
 
 def footer_actions(screen: DOMNode) -> list[Action]:
-    """Return what the footer shows on a screen, by rank; the palette has a place of its own."""
-    shown = [a for a in keys.of_scopes(scopes_of(screen)) if a.footer and a.id != "app.palette"]
+    """Return what the footer shows on a screen, by rank, but for what it always shows."""
+    shown = [a for a in keys.of_scopes(scopes_of(screen)) if a.footer and a.id not in ALWAYS]
     return sorted(shown, key=lambda action: action.footer)
