@@ -40,7 +40,10 @@ def test_news_have_a_way_where_none_is_named():
     ("text", "told"),
     [
         ("themes: dark", "f: themes: there is no such key; did you mean theme?"),
-        ("x: 1", "f: x: there is no such key (allowed: keymap, theme, ascii, compact, motion, notify)"),
+        (
+            "x: 1",
+            "f: x: there is no such key (allowed: keymap, theme, ascii, compact, motion, notify)",
+        ),
         ("theme: blue", "f: theme: 'blue' is no theme (allowed: auto, launch-dark"),
         ("ascii: 1", "f: ascii: 1 is neither (allowed: true, false)"),
         ("motion: off!", "f: motion: 'off!' is neither"),

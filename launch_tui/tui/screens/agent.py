@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column(key="at", label="TIME", width=8),
-    Column(key="run", label="RUN", width=8, rank=2, whole=True),
+    Column(key="run", label="RUN", width=8, whole=True),
     Column(key="state", label="WHAT", width=11, rank=1),
-    Column(key="message", label="MESSAGE", width=20, flexible=True),
+    Column(key="message", label="MESSAGE", width=12, flexible=True),
     Column(key="actor", label="BY", width=6, rank=3),
 )
 MOST_EVENTS = 1000

@@ -363,7 +363,7 @@ class CompareScreen(LaunchScreen):
             # Textual's names for the sixteen colours of the terminal.
             colour = colour if colour.startswith("#") else f"ansi_{colour}"
             chosen = " underline" if number - 1 == self.chosen else ""
-            title = title_of(run) if len(self._runs) <= 3 else run.name
+            title = run.name if len(self._runs) > 3 or self.has_class("-narrow") else title_of(run)
             groups.append(
                 [
                     (f"{number} {run.id}", f"bold {colour}{chosen}"),

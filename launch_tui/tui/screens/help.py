@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from launch_tui.tui.keymap import KeyMap
 
 KEY_WIDTH = 13
+WIDEST = 84
+"""Cells that the dialog has at most, as its style says."""
 
 
 class HelpScreen(LaunchModal[str]):
@@ -65,9 +68,9 @@ class HelpScreen(LaunchModal[str]):
         self.query_one(".help").scroll_relative(y=lines, animate=False)
 
     def _lines(self) -> Iterable[Content]:
-        app = ui(self)
+        app, width = ui(self), self._width
         if self._everything:
-            yield from scope_lines(keys.SCOPES, app.keymap, app.refuses)
+            yield from scope_lines(keys.SCOPES, app.keymap, app.refuses, width)
             return
         below = self.app.screen_stack[-2] if len(self.app.screen_stack) > 1 else None
         here = [] if below is None else [s for s in scopes_of(below) if s != "global"]
@@ -75,15 +78,20 @@ class HelpScreen(LaunchModal[str]):
         if own is not None:
             yield from _own_keys(own)
         everywhere = [*here, "global", "move"]
-        yield from scope_lines(everywhere, app.keymap, app.refuses)
+        yield from scope_lines(everywhere, app.keymap, app.refuses, width)
         others = [scope for scope in keys.SCOPES if scope not in everywhere]
         yield Content.styled("─── elsewhere ", "$foreground-muted")
         yield Content("")
-        yield from scope_lines(others, app.keymap, app.refuses)
+        yield from scope_lines(others, app.keymap, app.refuses, width)
+
+    @property
+    def _width(self) -> int:
+        """Return for how many cells the dialog has room, its frame and scroll bar taken off."""
+        return min(WIDEST, self.app.size.width * 96 // 100) - 7
 
 
 def scope_lines(
-    scopes: Iterable[str], keymap: KeyMap, refuses: Callable[[str], str]
+    scopes: Iterable[str], keymap: KeyMap, refuses: Callable[[str], str], width: int = WIDEST
 ) -> Iterable[Content]:
     """Yield the keys of scopes, each under its heading.
 
@@ -91,6 +99,7 @@ def scope_lines(
         scopes: Their names.
         keymap: The keys that hold.
         refuses: Returns why an action is not to be had, by its name.
+        width: Cells in which a line has to fit.
     """
     for scope in scopes:
         actions = [a for a in keys.of_scopes((scope,)) if a.keys]
@@ -103,7 +112,7 @@ def scope_lines(
             if refused:
                 yield Content.styled(f" {shown:{KEY_WIDTH}} {words} ({refused})", OFF)
             else:
-                yield _line(shown, words, dangerous=action.dangerous)
+                yield _line(shown, words, width, dangerous=action.dangerous)
         yield Content("")
 
 
@@ -126,6 +135,8 @@ def _own_keys(widget: Widget) -> Iterable[Content]:
         yield Content("")
 
 
-def _line(key: str, words: str, *, dangerous: bool = False) -> Content:
+def _line(key: str, words: str, width: int = WIDEST, *, dangerous: bool = False) -> Content:
     style = "bold $accent" if dangerous and key[:1].isupper() else "bold $primary"
-    return Content.assemble((f" {key:{KEY_WIDTH}}", style), " ", words)
+    lines = textwrap.wrap(words, max(width - KEY_WIDTH - 2, 20))
+    rest = f"\n{'':{KEY_WIDTH + 2}}".join(lines)
+    return Content.assemble((f" {key:{KEY_WIDTH}}", style), " ", rest)

@@ -144,7 +144,7 @@ class JobsScreen(ListScreen):
         """Open a recent run; enter on a job goes to its runs."""
         event.stop()
         if event.table is self._table:
-            self.query_one("#job-runs").focus()
+            self.open_detail("#job-runs")
         elif event.key is not None:
             open_run(ui(self), event.key)
 

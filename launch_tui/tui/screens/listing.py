@@ -61,8 +61,31 @@ class ListScreen(LaunchScreen):
         line.value = self.filter_in_force
         line.focus()
 
+    def open_detail(self, beside: str) -> None:
+        """Go to what the side says of the row; on a narrow terminal it takes the list's place.
+
+        Args:
+            beside: What gets the focus where the side is in view anyway.
+        """
+        if not self.has_class("-narrow"):
+            self.query_one(beside).focus()
+            return
+        self.query_one(".pair").add_class("-detail")
+        self.call_after_refresh(self.query_one(".side-pane > .facts").focus)
+
+    def close_detail(self) -> bool:
+        """Show the list again; False when it is in view."""
+        pair = self.query_one(".pair")
+        detailed = pair.has_class("-detail")
+        pair.remove_class("-detail")
+        if detailed:
+            self.call_after_refresh(self._listed.focus)
+        return detailed
+
     def action_list_back(self) -> None:
-        """Close the filter's line and clear the filter; else go back."""
+        """Close the detail or the filter's line and clear the filter; else go back."""
+        if self.close_detail():
+            return
         line = self.query_one("#filter", Input)
         if line.has_class("-open") or self.filter_in_force:
             line.value = ""

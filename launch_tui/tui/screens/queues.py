@@ -131,7 +131,7 @@ class QueuesScreen(ListScreen):
         """Open a run of the line; enter on a queue goes to its line."""
         event.stop()
         if event.table is self._table:
-            self.query_one("#queue-line").focus()
+            self.open_detail("#queue-line")
         elif event.key is not None:
             open_run(ui(self), event.key)
 
@@ -338,7 +338,8 @@ def queue_content(
         (key("queues.settings"), "settings"),
         (key("queues.edit"), "edit"),
     )
-    lines.append(weak("  ".join(f"{shown} {what}" for shown, what in told)))
+    words = [f"{shown} {what}" for shown, what in told]
+    lines += [weak("  ".join(words[:2])), weak("  ".join(words[2:]))]
     return lines
 
 

@@ -55,6 +55,14 @@ def scopes_of(screen: DOMNode) -> tuple[str, ...]:
 
 
 def footer_actions(screen: DOMNode) -> list[Action]:
-    """Return what the footer shows on a screen, by rank, but for what it always shows."""
-    shown = [a for a in keys.of_scopes(scopes_of(screen)) if a.footer and a.id not in ALWAYS]
+    """Return what the footer shows on a screen, by rank, but for what it always shows.
+
+    A key that the focused widget takes is not shown with what the screen does by it.
+    """
+    keymap, taken = ui(screen).keymap, set[str]()
+    shown = []
+    for scope in scopes_of(screen):
+        actions = [a for a in keys.of_scopes((scope,)) if not taken & set(keymap.of(a))]
+        shown += [a for a in actions if a.footer and a.id not in ALWAYS]
+        taken |= {key for action in actions for key in keymap.of(action)}
     return sorted(shown, key=lambda action: action.footer)

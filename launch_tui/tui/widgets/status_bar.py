@@ -43,7 +43,7 @@ class StatusBar(Bar):
         bar = "|" if app.ascii_only else "│"
         for number, group in enumerate(groups):
             shown.append([*([(f" {bar} ", "$panel-lighten-2")] if number else []), *group])
-        self.show(shown)
+        self.show(shown, self._ways_on())
 
     def on_resize(self) -> None:
         """Say as much as there is room for."""
@@ -51,8 +51,9 @@ class StatusBar(Bar):
 
     def _groups(self, glance: Glance, *, queues: bool) -> list[list[Part]]:
         app = ui(self)
-        groups = [_agent(glance, ascii_only=app.ascii_only), _runs(glance)]
-        if self.size.width >= ROOM_FOR_QUEUES:
+        roomy = self.size.width >= ROOM_FOR_QUEUES
+        groups = [_agent(glance, ascii_only=app.ascii_only, whole=roomy), _runs(glance)]
+        if roomy:
             groups.insert(1, _slots(glance, queues=queues))
         if filter_in_force := getattr(self.screen, "filter_in_force", ""):
             groups.append([(f"filter {printable(filter_in_force)}", "$accent")])
@@ -64,6 +65,16 @@ class StatusBar(Bar):
             groups.append([("read-only", "$warning")])
         return [group for group in groups if group]
 
+    def _ways_on(self) -> list[Part]:
+        """Return the key by which all others are found, where there is no footer."""
+        if not self.screen.has_class("-short"):
+            return []
+        click = "app.app_help()"
+        return [
+            (f"{ui(self).key('app.help')} ", clickable("bold $primary", click)),
+            ("help ", clickable("$foreground 60%", click)),
+        ]
+
     def _look_at_the_link(self) -> None:
         link = ui(self).pulse.slow_link
         if link != self._link:
@@ -71,12 +82,12 @@ class StatusBar(Bar):
             self.renew()
 
 
-def _agent(glance: Glance, *, ascii_only: bool) -> list[Part]:
+def _agent(glance: Glance, *, ascii_only: bool, whole: bool) -> list[Part]:
     on, off = ("*", "-") if ascii_only else ("●", "○")
     agent = glance.agent
     if agent is None or not agent.running:
         return [("agent ", "$foreground 60%"), (f"{off} none", "bold $warning")]
-    words = _agent_words(agent)
+    words = _agent_words(agent, whole=whole)
     style = "$warning" if agent.state == "draining" else "$success"
     return [
         ("agent ", clickable("$foreground 60%", "app.app_agent()")),
@@ -85,8 +96,9 @@ def _agent(glance: Glance, *, ascii_only: bool) -> list[Part]:
     ]
 
 
-def _agent_words(agent: AgentStatus) -> str:
-    words = "" if agent.pid == os.getpid() else f" pid {agent.pid} attached"
+def _agent_words(agent: AgentStatus, *, whole: bool) -> str:
+    other = f" pid {agent.pid} attached" if whole else " attached"
+    words = "" if agent.pid == os.getpid() else other
     return words + (" draining" if agent.state == "draining" else "")
 
 
