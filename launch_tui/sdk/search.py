@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 TOLD_EVERY_S = 0.2
 """How often what was found so far is put in order and told, at most."""
+AT_A_GLANCE = 200
+"""The newest runs, among which a filter mostly has its first page."""
+GLANCE_S = 0.004
+"""How long more of them are looked through while none is found; a stretch that has begun is ended,
+and takes at most four times as long as those before it."""
 SHARE = 0.25
 """How much of the time that may take."""
 
@@ -122,6 +127,23 @@ class Search:
         self._backwards = backwards
         self._found: array[int] = array("q")
         self._settled = 1
+
+    def glance(self, launch: Launch, now: float) -> Found:
+        """Return the first finds among the newest runs: milliseconds, whatever the history.
+
+        Args:
+            launch: The data directory.
+            now: Seconds since the epoch.
+        """
+        found, done, over = array("q"), 1.0, perf_counter() + GLANCE_S
+        for stretch in searching.search(
+            launch.db, self._query, self._wanted, now, first=AT_A_GLANCE
+        ):
+            found.extend(stretch.found)
+            done = stretch.done
+            if found or perf_counter() > over:
+                break
+        return Found(self._arranged(launch, found) if found else found, done)
 
     def look(self, launch: Launch, now: float, *, whole: bool = True) -> Iterator[Found]:
         """Look through the history and tell what was found so far, every now and then.

@@ -50,7 +50,13 @@ class Stretch:
 
 
 def search(
-    db: Database, query: RunQuery, wanted: Filter, now: float, *, down_to: int = 1
+    db: Database,
+    query: RunQuery,
+    wanted: Filter,
+    now: float,
+    *,
+    down_to: int = 1,
+    first: int | None = None,
 ) -> Iterator[Stretch]:
     """Yield the runs that are meant, stretch by stretch, the newest first.
 
@@ -60,10 +66,11 @@ def search(
         wanted: Which of these.
         now: Seconds since the epoch, for ages.
         down_to: The number of the oldest run that is looked at.
+        first: Runs that the first stretch looks through; None for ``FIRST_STRETCH``.
     """
     top = newest(db)
     statement, parameters = _statement(query, wanted.expression, now)
-    high, length = top, FIRST_STRETCH
+    high, length = top, first or FIRST_STRETCH
     while high >= down_to:
         began = perf_counter()
         low = max(down_to, high - length + 1)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from launch_tui.tui.app import LaunchApp
     from launch_tui.tui.wanted import Wanted
 
+MOST_LIVE = 1_000
+"""Live runs up to which the first answer is given on the UI's loop."""
 SHARE = 0.1
 """How much of the time it may take to look again at the runs that go on."""
 SHARE_OF_ALL = 0.02
@@ -59,13 +61,24 @@ class Finding:
             sort=wanted.sort,
             backwards=wanted.backwards,
         )
-        self._latest: Found | None = None
+        self._latest: Found | None = self._at_a_glance()
         self._told: Found | None = None
         self._over = False
         self._stale = False
         self._looking = False
         self._whole_is_due = self._part_is_due = 0.0
         self._look(whole=True)
+
+    def _at_a_glance(self) -> Found | None:
+        """Return what the newest runs give, at once: a thread of its own answers frames later.
+
+        Not where putting them in order would read more than these.
+        """
+        glance = self._app.glance
+        if glance.active + glance.waiting > MOST_LIVE:
+            return None
+        found = self._search.glance(self._app.launch, self._app.clock())
+        return found if found.runs else None
 
     @property
     def progress(self) -> str:

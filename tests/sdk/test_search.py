@@ -146,3 +146,21 @@ def test_the_runs_of_a_job_are_counted_once_and_then_followed(launch, runs, job,
     assert counted(RunState.FINISHED) == 9
     launch.runs.delete(runs[0])
     assert (counted(), counted(RunState.FINISHED)) == (12, 8)
+
+
+def test_at_a_glance_the_newest_finds_are_there_and_the_rest_is_not_looked_at(
+    launch, runs, monkeypatch
+):
+    monkeypatch.setattr(search_module, "AT_A_GLANCE", 2)
+    monkeypatch.setattr(searching, "FIRST_STRETCH", 2)
+    monkeypatch.setattr(searching, "STRETCH_S", 0.0)
+    monkeypatch.setattr(search_module, "GLANCE_S", 1e9)
+    search = Search(Filter("lr<9"))
+    found = search.glance(launch, NOW)
+    assert rates(launch, found) == [8]
+    assert found.done == pytest.approx(4 / 12)
+    assert Search(Filter("lr>99")).glance(launch, NOW).done == 1.0
+    monkeypatch.setattr(search_module, "GLANCE_S", -1.0)
+    assert Search(Filter("lr<2")).glance(launch, NOW).done == pytest.approx(2 / 12)
+    # It counts for nothing in the look that follows.
+    assert len(last(search, launch).runs) == 9

@@ -24,14 +24,18 @@ class AskName(LaunchModal[str]):
         about: What gets the name, as it is stored.
         placeholder: What is to be typed.
         begins: What stands there at first.
+        must_be: The one text that is an answer; empty for any.
     """
 
-    def __init__(self, title: str, about: str, *, placeholder: str = "", begins: str = "") -> None:
+    def __init__(
+        self, title: str, about: str, *, placeholder: str = "", begins: str = "", must_be: str = ""
+    ) -> None:
         super().__init__()
         self._title = printable(title)
         self._about = printable(about)
         self._placeholder = placeholder
         self._begins = begins
+        self._must_be = must_be
 
     def compose(self) -> ComposeResult:
         """Compose the parts."""
@@ -39,7 +43,10 @@ class AskName(LaunchModal[str]):
             dialog.border_title = self._title.replace("[", "\\[")
             yield Static(self._about, markup=False, classes="dialog-text")
             line = Input(
-                self._begins, placeholder=self._placeholder, max_length=LONGEST, compact=True
+                self._begins,
+                placeholder=self._placeholder,
+                max_length=max(LONGEST, len(self._must_be)),
+                compact=True,
             )
             line.cursor_blink = False
             yield line
@@ -52,5 +59,10 @@ class AskName(LaunchModal[str]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Return what was typed."""
         event.stop()
-        if event.value.strip():
-            self.dismiss(event.value.strip())
+        answer = event.value.strip()
+        if self._must_be and answer != self._must_be:
+            self.query_one(".dialog-text", Static).update(
+                printable(f"This is not {self._must_be}: nothing was done. esc closes")
+            )
+        elif answer:
+            self.dismiss(answer)

@@ -229,14 +229,38 @@ class QueuesScreen(ListScreen):
         queue, app = self._current(), ui(self)
         if queue is None:
             return
-        name = queue.name
+        name, runs = queue.name, app.launch.runs.count(queue=queue.name)
+        if runs:
+            self._delete_with_runs(queue, runs)
+            return
         modal = Confirm(
             f"Delete queue {name}",
-            "Only a queue without runs can be deleted.",
+            "It has no runs.",
             (Choice("delete", "Delete", key="d", dangerous=True),),
             default="",
         )
         app.ask(modal, lambda _: app.act(lambda launch: launch.queues.delete(name)))
+
+    def _delete_with_runs(self, queue: Queue, runs: int) -> None:
+        """Delete a queue with all its runs, once its name has been typed."""
+        from launch_tui.sdk.queue_removal import delete_with_runs
+        from launch_tui.tui.screens.ask_name import AskName
+
+        app, name = ui(self), queue.name
+        waits = f", {queue.depth:,} of them waiting" if queue.depth else ""
+        modal = AskName(
+            f"Delete queue {name}",
+            f"Its {runs:,} runs go with it{waits}: logs, metrics, files. Type its name to do it.",
+            placeholder=name,
+            must_be=name,
+        )
+        app.ask(
+            modal,
+            lambda _: app.act(
+                lambda launch: delete_with_runs(launch, name),
+                lambda deleted: app.tell(f"deleted queue {name} with {deleted:,} runs"),
+            ),
+        )
 
     @property
     def _table(self) -> WindowTable:

@@ -236,7 +236,7 @@ class RunFilter(RunActions):
         if wanted.is_searched:
             self._finding = Finding(ui(self), wanted, found=self.take_found)
         self._pages.wanted = wanted
-        self._pages.found = None
+        self._pages.found = self._finding.news() if self._finding is not None else None
         self._table.action_go(0)
         self.refresh_live()
         self.query_one("#status", StatusBar).renew()

@@ -44,7 +44,7 @@ async def test_the_keys_of_the_focused_log_are_told(busy_world, make_app):
 
 
 def test_every_action_with_a_key_is_told():
-    told = "\n".join(line.plain for line in scope_lines(keys.SCOPES, KeyMap(), lambda _: ""))
+    told = "\n".join(line.plain for line in scope_lines(keys.SCOPES, KeyMap(), lambda _: "", 300))
     for action in keys.ACTIONS:
         if action.keys:
             assert (action.help or action.label) in told

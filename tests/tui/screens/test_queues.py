@@ -5,6 +5,7 @@ import stat
 
 import pytest
 
+from launch_tui.domain.run import RunState
 from launch_tui.tui.queue_settings import read_settings, settings_document
 from launch_tui.tui.screens.new_queue import EditQueue, NewQueue
 from launch_tui.tui.screens.queues import QueuesScreen
@@ -72,9 +73,31 @@ async def test_a_queue_with_runs_is_not_deleted_and_it_is_told(busy_world, make_
         await settle(pilot)
         await pilot.press("3")
         await settle(pilot)
-        await pilot.press("D", "d")
-        await until(pilot, lambda: told(busy_world, "still has"))
+        name = table(app).cursor_key
+        await pilot.press("D", *"other", "enter")
+        await until(pilot, lambda: f"This is not {name}" in frame(app))
         assert len(busy_world.launch.queues.list()) == 3
+        await pilot.press("ctrl+u", *name, "enter")
+        await until(pilot, lambda: told(busy_world, "at work"))
+        assert len(busy_world.launch.queues.list()) == 3
+
+
+async def test_a_queue_goes_with_its_runs_once_its_name_is_typed(world, make_app):
+    world.queue("old")
+    world.run(queue="old")
+    over = world.run(RunState.FINISHED, queue="old")
+    folder = world.home.run(over)
+    folder.mkdir(parents=True, exist_ok=True)
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("3")
+        await settle(pilot)
+        await pilot.press("D", *"old", "enter")
+        await until(pilot, lambda: not world.launch.queues.list())
+        assert world.launch.runs.count() == 0
+        assert not folder.exists()
+        await until(pilot, lambda: told(world, "deleted queue old with 2 runs"))
 
 
 async def test_an_empty_queue_is_deleted_after_asking(busy_world, make_app):

@@ -158,6 +158,8 @@ async def test_finds_are_shown_while_the_rest_is_looked_through(world, make_app,
     search = searching.search
 
     def slowly(*arguments, **how):
+        if "first" in how:
+            return
         for stretch in search(*arguments, **how):
             assert gate.acquire(timeout=20)
             yield stretch
@@ -195,6 +197,8 @@ async def test_a_filter_that_is_not_wanted_any_more_ends(world, make_app, monkey
     go_on = threading.Event()
 
     def counted(*arguments, **how):
+        if "first" in how:
+            return
         for stretch in search(*arguments, **how):
             asked.append(stretch)
             assert go_on.wait(20)
