@@ -117,17 +117,16 @@ class ArtifactStore:
         destination: Path,
         *,
         links: Mapping[str, str] | None = None,
-        verify: bool = False,
     ) -> Manifest:
         """Make a private working copy of an artifact.
 
-        It appears at ``destination`` by a rename, whole or not at all.
+        It appears at ``destination`` by a rename, whole or not at all, and only if every byte of it
+        is what the manifest says.
 
         Args:
             digest: The artifact.
             destination: A directory that does not exist yet or is empty.
             links: Symbolic links that the copy gets besides, path to target.
-            verify: Whether to read every byte back and compare digests; sizes always are.
 
         Raises:
             SourceFailed: When content is missing or damaged, the destination is in use, or
@@ -138,7 +137,7 @@ class ArtifactStore:
         from launch_tui.store.manifest import with_links
 
         manifest = self.manifest(digest)
-        write_copy(self.root, with_links(manifest, links or {}), destination, verify=verify)
+        write_copy(self.root, with_links(manifest, links or {}), destination)
         return manifest
 
     def delete_unreferenced(self, keep: Iterable[str], *, grace: float = GRACE) -> Deleted:

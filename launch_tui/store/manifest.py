@@ -135,7 +135,7 @@ def damaged(path: str, problem: str) -> SourceFailed:
     """Return the error for a file of an artifact that cannot be had."""
     return SourceFailed(
         f"file {path!r} of the job {problem}",
-        next_step="Create the job again from its folder.",
+        next_step="Run launch-tui fsck --repair, or create the job again from its folder.",
     )
 
 
