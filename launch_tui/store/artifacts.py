@@ -74,19 +74,19 @@ class ArtifactStore:
         """
         import hashlib
 
-        from launch_tui.store.manifest import decode
+        from launch_tui.store.manifest import MEND, decode
 
         try:
             data = self._manifest_path(digest).read_bytes()
         except OSError as error:
             raise SourceFailed(
                 f"artifact {digest[:12]} is not in the artifact store",
-                next_step="Create the job again from its folder.",
+                next_step=MEND,
             ) from error
         if hashlib.sha256(data).hexdigest() != digest:
             raise SourceFailed(
                 f"the manifest of artifact {digest[:12]} is damaged",
-                next_step="Create the job again from its folder.",
+                next_step=MEND,
             )
         return decode(data, digest)
 

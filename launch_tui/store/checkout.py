@@ -117,4 +117,3 @@ class _Copier:
             self._clones = False
             return False
         return True
-

@@ -168,7 +168,7 @@ def test_a_spoilt_blob_is_named_and_leaves_no_half_copy(store, tmp_path, spoil):
     blob.unlink()
     if spoil != "missing":
         blob.write_bytes(b"short" if spoil == "short" else b"CONTENT")
-    with pytest.raises(SourceFailed, match=r"src/model\.py.*Create the job again"):
+    with pytest.raises(SourceFailed, match=r"src/model\.py.*create the job again"):
         store.checkout(digest, tmp_path / "source")
     assert not (tmp_path / "source").exists()
     assert not (tmp_path / ".source.partial").exists()
@@ -194,7 +194,7 @@ def test_paths_that_leave_the_copy_are_refused(path):
 
 
 def test_a_missing_or_damaged_manifest_says_what_to_do(store):
-    with pytest.raises(SourceFailed, match=r"not in the artifact store.*Create the job again"):
+    with pytest.raises(SourceFailed, match=r"not in the artifact store.*create the job again"):
         store.manifest("0" * 64)
     digest = commit(store, {"a": b"1"})
     path = store._manifest_path(digest)
