@@ -200,6 +200,7 @@ class Agent:
             for task in (*listening, *self._tasks):
                 task.cancel()
             await asyncio.gather(*listening, *self._tasks, return_exceptions=True)
+            await self._care.close()
         with contextlib.suppress(*WAITED_FOR):
             agents.set_state(context.db, context.agent, "ended")
         context.report("left")
@@ -348,6 +349,7 @@ class Agent:
         if self._executions.get(execution.run.id) is execution:
             del self._executions[execution.run.id]
             self._hold()
+        self._care.keep_record(self._context.db, execution.run.id)
         if not self._leave.is_set():
             self._look()
             self._leave_if_drained()

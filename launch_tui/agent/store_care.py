@@ -1,15 +1,18 @@
-"""The agent's care for the store: a look at it when it begins, and its log moved while it works.
+"""The agent's care for the store: a look at it when it begins, its log moved, and runs recorded.
 
-Both happen on threads, with connections of their own: the loop that claims and watches never waits
-for a disk because of them.
+What reads or writes more than a few rows happens on threads, with connections of their own: the
+loop that claims and watches never waits for a disk because of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
-from launch_tui.errors import StoreError
+from launch_tui.care import run_record
+from launch_tui.domain.run import ENDED
+from launch_tui.errors import LaunchError, StoreError
 from launch_tui.store.database import LOG_BYTES, log_size
 from launch_tui.store.integrity import check_briefly
 from launch_tui.store.second_copy import seal
@@ -17,6 +20,7 @@ from launch_tui.store.second_copy import seal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from launch_tui.store.database import Database
     from launch_tui.store.paths import Home
 
 LOOK_S = 2.0
@@ -38,6 +42,7 @@ class StoreCare:
         self._report = report
         self._left = -1
         self._told = False
+        self._recording: set[asyncio.Task[None]] = set()
 
     async def begin(self) -> None:
         """Look at the store, for a bounded time and only if its last user left it in a hurry.
@@ -58,6 +63,24 @@ class StoreCare:
             # What a reader kept from being emptied last time is tried again once it has grown.
             if size and size != self._left and (quiet or size > LOG_BYTES):
                 await self._move()
+
+    def keep_record(self, db: Database, run_id: str) -> None:
+        """Have the directory of a run keep what is known of it, if it has ended."""
+        with contextlib.suppress(LaunchError):
+            account = run_record.gather(db, run_id)
+            if account and account["row"]["state"] in ENDED:
+                task = asyncio.ensure_future(self._record(run_id, account))
+                self._recording.add(task)
+                task.add_done_callback(self._recording.discard)
+
+    async def close(self) -> None:
+        """Wait for the records that are being written."""
+        await asyncio.gather(*self._recording, return_exceptions=True)
+
+    async def _record(self, run_id: str, account: dict[str, Any]) -> None:
+        # Without one, a damaged file of the run is not told from a whole one; nothing else.
+        with contextlib.suppress(LaunchError, OSError):
+            await asyncio.to_thread(run_record.write, self._home, run_id, account)
 
     async def _move(self) -> None:
         try:

@@ -65,7 +65,7 @@ class Comparison:
     ``usable`` is False when the copy is missing, damaged at its head or not whole: then nothing
     can be said against the store by it. Page numbers begin at 1: ``store_wrong`` are pages of the
     store that are not what the copy vouches for, ``copy_wrong`` those of the copy that do not match
-    their own digest.
+    their own digest. ``damaged`` says of an unusable copy that no crash explains it.
     """
 
     usable: bool
@@ -73,6 +73,7 @@ class Comparison:
     store_wrong: tuple[int, ...] = ()
     copy_wrong: tuple[int, ...] = ()
     pages: int = 0
+    damaged: bool = False
 
 
 def seal(home: Home, *, patient: bool = False, whole_below: int | None = WHOLE_BELOW) -> bool:
@@ -115,7 +116,10 @@ def compare(home: Home) -> Comparison:
     try:
         header = _read_header(copy)
         if header is None:
-            return Comparison(False, "the second copy of the store is damaged at its head")
+            # An empty one was begun by somebody who had no time to fill it.
+            empty = os.fstat(copy).st_size == 0
+            why = "is empty" if empty else "is damaged at its head"
+            return Comparison(False, f"the second copy of the store {why}", damaged=not empty)
         if not header.whole:
             return Comparison(False, "the second copy of the store was being written")
         return _compare(home, copy, header)
