@@ -11,7 +11,6 @@ import contextlib
 import json
 import re
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.care import run_record
@@ -28,6 +27,7 @@ from launch_tui.tracking.offline import OfflineTracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from launch_tui.store.paths import Home
 

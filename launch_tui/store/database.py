@@ -160,7 +160,7 @@ class Database:
             )
 
     def close(self) -> None:
-        """Close the connection; what it wrote is moved into the store, unless an agent does that."""
+        """Close the connection; what it wrote moves into the store, unless an agent does that."""
         if self._guard is None:
             self._connection.close()
             return

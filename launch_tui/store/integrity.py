@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from launch_tui.errors import StoreCorrupt
-from launch_tui.store.second_copy import sealed_cleanly
+from launch_tui.store.second_copy import sealed_cleanly, store_file
 
 if TYPE_CHECKING:
     from launch_tui.store.paths import Home
@@ -60,9 +60,9 @@ def problems(home: Home) -> list[str]:
 
 def _shortened(home: Home) -> str:
     """Say that the file is shorter than it says itself; empty when it is not."""
-    with home.store.open("rb") as file:
-        head = file.read(100)
-        size = os.fstat(file.fileno()).st_size
+    with store_file(home) as file:
+        head = os.pread(file, 100, 0)
+        size = os.fstat(file).st_size
     if len(head) < 100:
         return "" if not size else "it is cut off"
     page_size = int.from_bytes(head[_PAGE_SIZE_AT], "big")

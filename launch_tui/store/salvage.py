@@ -123,6 +123,4 @@ def _scanned(old: sqlite3.Connection, sql: str) -> Iterator[sqlite3.Row | int]:
 def _insert(new: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> None:
     names = ", ".join(values)
     marks = ", ".join("?" * len(values))
-    new.execute(
-        f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", tuple(values.values())
-    )
+    new.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))

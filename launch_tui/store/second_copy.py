@@ -1,15 +1,15 @@
 """The second copy of the store's file, page by page, each page with its digest.
 
-SQLite's pages carry no checksums: a byte that flips in a text is read as if it had been written. So
-beside ``launch.db`` lies ``launch.db.copy`` with the same pages, each behind a digest of it. Whatever
-happens to one of the two files, the other one and the digests tell which is right, and what is wrong
-is put back exactly. This costs the disk space of the store once more, and a write of each page that
-a checkpoint moves.
+SQLite's pages carry no checksums: a byte that flips in a text is read as if it had been written.
+So beside ``launch.db`` lies ``launch.db.copy`` with the same pages, each behind a digest of it.
+Whatever happens to one of the two files, the other one and the digests tell which is right, and
+what is wrong is put back exactly. This costs the disk space of the store once more, and a write of
+each page that a checkpoint moves.
 
-It can only be so because pages reach ``launch.db`` in ``seal`` and nowhere else: no connection of ours
-checkpoints by itself (``database.py``). A seal marks the copy as being written, on disk, before the
-first page moves, and as whole after the last one is copied; a copy that is not whole never speaks
-against the store.
+It can only be so because pages reach ``launch.db`` in ``seal`` and nowhere else: no connection of
+ours checkpoints by itself (``database.py``). A seal marks the copy as being written, on disk,
+before the first page moves, and as whole after the last one is copied; a copy that is not whole
+never speaks against the store.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import mmap
 import os
 import sqlite3
 import struct
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zlib import adler32, crc32
@@ -246,37 +246,49 @@ def _seal(
 
 
 def _copy_pages(home: Home, copy: int, page_size: int, numbers: Iterable[int]) -> None:
-    store = os.open(home.store, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with store_file(home) as store:
         for number in numbers:
             page = os.pread(store, page_size, (number - 1) * page_size)
             if len(page) == page_size:
                 at = _HEADER_BYTES + (number - 1) * (DIGEST_BYTES + page_size)
                 os.pwrite(copy, _digest(number, page) + page, at)
-    finally:
-        os.close(store)
+
+
+@contextmanager
+def store_file(home: Home) -> Iterator[int]:
+    """Return a descriptor of the store's file to read from; it is SQLite's own.
+
+    Closing one that was opened beside SQLite would let go of the locks that this process has on
+    the file (https://www.sqlite.org/howtocorrupt.html, 2.2), and with them of the protection of
+    all its connections.
+
+    Raises:
+        FileNotFoundError: When there is no store.
+    """
+    wanted = home.store.stat()
+    with closing(_connect(home, "ro", BRIEFLY_S)):
+        for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(int(name)), wanted):
+                    yield int(name)
+                    return
+        raise FileNotFoundError(home.store)
 
 
 def _compare(home: Home, copy: int, header: Header) -> Comparison:
     size = header.page_size
     store_wrong: list[int] = []
     copy_wrong: list[int] = []
-    try:
-        store = os.open(home.store, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        store = -1
-    try:
+    with ExitStack() as stack:
+        store = stack.enter_context(store_file(home)) if home.store.exists() else None
         for number in range(1, header.pages + 1):
             page = _record(copy, size, number)
             if page is None:
                 copy_wrong.append(number)
-            elif store < 0 or os.pread(store, size, (number - 1) * size) != page:
+            elif store is None or os.pread(store, size, (number - 1) * size) != page:
                 store_wrong.append(number)
-        if store >= 0 and os.fstat(store).st_size > header.pages * size:
+        if store is not None and os.fstat(store).st_size > header.pages * size:
             store_wrong.append(header.pages + 1)
-    finally:
-        if store >= 0:
-            os.close(store)
     end = _HEADER_BYTES + header.pages * (DIGEST_BYTES + size)
     if os.fstat(copy).st_size > end:
         copy_wrong.append(header.pages + 1)

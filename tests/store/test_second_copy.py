@@ -155,5 +155,5 @@ def test_the_short_look_tells_of_a_store_that_was_cut_off(home, db, queue, new_r
     db.close()
     check_briefly(home)
     os.truncate(home.store, home.store.stat().st_size // 2)
-    with pytest.raises(Exception, match="cut off.*fsck"):
+    with pytest.raises(Exception, match=r"cut off.*fsck"):
         check_briefly(home)
