@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from launch_tui import faults
@@ -72,7 +73,7 @@ def repair(home: Home) -> Report:
         if home.store.exists():
             fsck_store.settle(home)
             for stage in _STAGES:
-                mended += _mend_all(lambda stage=stage: stage(home, agent=False))
+                mended += _mend_all(partial(stage, home, agent=False))
             fsck_runs.settle(home)
             fsck_store.settle(home)
         left = check_alone(home)

@@ -11,9 +11,10 @@ import hashlib
 import json
 import re
 from base64 import urlsafe_b64encode
+from functools import partial
 from typing import TYPE_CHECKING
 
-from launch_tui.builders.environments import EnvironmentStore
+from launch_tui.builders.environments import EnvironmentStore, own_files, recorded_files
 from launch_tui.builders.image_records import ImageRecords
 from launch_tui.care.findings import Finding
 from launch_tui.care.fsck_runs import remove
@@ -54,7 +55,7 @@ def _git(home: Home) -> Iterator[Finding]:
                 place=f"{home.repositories.name}/{path.name}",
                 cause=f"the cache of a repository is damaged: {problem}",
                 next_step="remove it; what is needed is fetched again",
-                mend=lambda path=path: remove(path),
+                mend=partial(remove, path),
             )
 
 
@@ -84,7 +85,7 @@ def _environments(home: Home, *, agent: bool) -> Iterator[Finding]:
                 place=f"{home.environments.name}/{environment.key}",
                 cause=problem,
                 next_step="remove it; it is made again when a run needs it",
-                mend=lambda key=environment.key: _remove_environment(store, key),
+                mend=partial(_remove_environment, store, environment.key),
             )
 
 
@@ -92,6 +93,9 @@ def _environment_problem(path: Path) -> str:
     """Return what is wrong with an environment: each package says what its files are."""
     if not (path / "bin" / "python").exists() or not (path / "pyvenv.cfg").exists():
         return "the interpreter of an environment is gone"
+    recorded = recorded_files(path)
+    if recorded is not None and recorded.items() - own_files(path).items():
+        return "a file of an environment is missing or damaged"
     for record in path.glob("lib/python*/site-packages/*.dist-info/RECORD"):
         site = record.parent.parent
         try:
@@ -132,7 +136,7 @@ def _images(home: Home) -> Iterator[Finding]:
                 place=f"{home.images.name}/{key}.json",
                 cause="the record of an image is damaged",
                 next_step="remove it; it is written again when the image is used",
-                mend=lambda key=key: records.forget(key),
+                mend=partial(records.forget, key),
             )
 
 

@@ -11,6 +11,7 @@ import contextlib
 import json
 import re
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.care import run_record
@@ -175,7 +176,7 @@ def _strangers(home: Home, known: set[str], *, agent: bool) -> Iterator[Finding]
                 else "the store does not know this run",
                 next_step="put it into the store as its directory tells it",
                 run=path.name,
-                mend=lambda account=account: _adopt(home, account),
+                mend=partial(_adopt, home, account),
             )
         else:
             yield Finding(
@@ -183,7 +184,7 @@ def _strangers(home: Home, known: set[str], *, agent: bool) -> Iterator[Finding]
                 place=place,
                 cause="this is no run, or what was left of one",
                 next_step="move it to where damaged things are kept",
-                mend=lambda path=path: keep_aside(home, path, move=True),
+                mend=partial(keep_aside, home, path, move=True),
             )
 
 

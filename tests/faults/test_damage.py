@@ -10,7 +10,6 @@ import os
 import random
 import shutil
 import sqlite3
-from pathlib import Path
 
 import pytest
 
@@ -63,13 +62,16 @@ class Store:
             for path in sorted(world.home.rglob("*"))
             if path.is_file() and not path.is_symlink()
         }
+        self.links = {
+            path: os.readlink(path) for path in world.home.rglob("*") if path.is_symlink()
+        }
         self.rows = self.select()
 
     def bring_back(self):
         for path in sorted(self.home.root.rglob("*"), reverse=True):
-            if path.is_file() and not path.is_symlink():
-                if path.relative_to(self.home.root) not in self.kept:
-                    path.unlink()
+            known = path.is_symlink() or path.relative_to(self.home.root) in self.kept
+            if path.is_file() and not known:
+                path.unlink()
         shutil.rmtree(self.home.root / "damaged", ignore_errors=True)
         for relative, (data, mode) in self.kept.items():
             path = self.home.root / relative
@@ -78,6 +80,9 @@ class Store:
                 path.unlink(missing_ok=True)
                 path.write_bytes(data)
             os.chmod(path, mode)
+        for path, target in self.links.items():
+            if not path.is_symlink():
+                path.symlink_to(target)
 
     def select(self):
         """All rows of all tables, but for what fsck writes down."""
@@ -86,8 +91,11 @@ class Store:
             tables = [
                 name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")
             ]
-            rows = {name: db.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall()
-                    for name in tables if name != "sqlite_sequence"}
+            rows = {
+                name: db.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall()
+                for name in tables
+                if name != "sqlite_sequence"
+            }
             rows["events"] = [row for row in rows["events"] if "fsck" not in row]
             return rows
         finally:
@@ -157,6 +165,7 @@ def test_the_data_directory_is_as_it_should_be(whole):
 @pytest.mark.parametrize("wreck", WRECKS)
 def test_every_file_is_put_back_or_named(whole, wreck):
     chance = random.Random(SEED)
+    seen = []
     for relative in whole.files():
         path = whole.home.root / relative
         if not whole.kept[relative][0] and wreck is not wreck_deleted:
@@ -167,6 +176,19 @@ def test_every_file_is_put_back_or_named(whole, wreck):
         assert not left, f"{relative}: {left}"
         whole.require_as_it_was(relative, mended)
         whole.bring_back()
+        seen.append((str(relative), [(each.place, lost) for each, lost in mended]))
+    assert not check(whole.home).found
+    # What the loop above rests on: of each kind of file it has met one, and it found the damage.
+    told = dict(seen)
+    for part in (
+        "artifacts/blobs/",
+        "artifacts/manifests/",
+        "runs/",
+        "repos/",
+        "envs/",
+        "launch.db",
+    ):
+        assert any(mended for name, mended in told.items() if name.startswith(part)), part
 
 
 @pytest.mark.parametrize("wreck", WRECKS)
@@ -179,7 +201,8 @@ def test_the_command_line_says_what_is_wrong_and_puts_it_right(whole, wreck):
     assert b"Traceback" not in found.stderr
     done = whole.world.cli("fsck", "--repair", "--json")
     assert done.returncode == 1
-    assert [each["lost"] for each in json.loads(done.stdout)["mended"]] == [""]
+    mended = json.loads(done.stdout)["mended"]
+    assert [(each["place"], each["lost"]) for each in mended] == [("launch.db", "")]
     assert whole.world.cli("fsck").returncode == 0
     assert whole.select() == whole.rows
 
@@ -227,8 +250,11 @@ def test_without_any_copy_a_damaged_page_costs_the_rows_on_it(whole):
     db.close()
     data = bytearray(whole.home.store.read_bytes())
     leaf = int.from_bytes(data[(root - 1) * 4096 + 4096 - 200 :][:4], "big")
-    pages = [n for n in range(len(data) // 4096) if data[n * 4096] == 13 and b"testm2" in
-             data[n * 4096 : (n + 1) * 4096]]
+    pages = [
+        n
+        for n in range(len(data) // 4096)
+        if data[n * 4096] == 13 and b"testm2" in data[n * 4096 : (n + 1) * 4096]
+    ]
     assert pages, leaf
     data[pages[0] * 4096 : pages[0] * 4096 + 200] = b"\xff" * 200
     whole.home.store.write_bytes(data)
@@ -259,7 +285,7 @@ def test_metrics_are_read_again_from_what_wandb_wrote(whole):
     done = whole.world.cli("fsck", "--repair", "--json")
     assert [each["lost"] for each in json.loads(done.stdout)["mended"]] == [""]
     with SeriesReader(path) as reader:
-        assert len(reader.points("loss")[0]) == LINES
+        assert len(reader.points("loss")) == LINES
 
 
 def test_damaged_code_is_never_run(whole):
@@ -267,6 +293,7 @@ def test_damaged_code_is_never_run(whole):
     for relative in blobs:
         wreck_flipped(whole.home.root / relative, random.Random(SEED))
     (queued,) = [row[1] for row in whole.rows["runs"] if "queued" in row]
+    before = whole.world.started(queued)
     agent = whole.world.start_agent()
     whole.world.wait_for_state(queued, "failed")
     whole.world.cli("agent", "stop")
@@ -275,7 +302,29 @@ def test_damaged_code_is_never_run(whole):
     assert row["phase"] == "source"
     assert "damaged in the artifact store" in row["cause"]
     assert "fsck --repair" in row["next_step"]
-    assert not whole.world.started(queued)
+    assert whole.world.started(queued) == before
+
+
+@pytest.mark.parametrize("wreck", WRECKS)
+def test_what_a_killed_agent_left_in_the_log_is_kept_or_named(whole, wreck):
+    agent = whole.world.start_agent()
+    wait_until(lambda: whole.world.agent_is_active(agent), "an agent")
+    launched = [whole.world.launch_here("loose", "sleep", "0") for _ in range(3)]
+    wait_until(whole.world.all_ended, "all ended")
+    agent.kill()
+    agent.wait()
+    log = whole.home.root / "launch.db-wal"
+    if not log.stat().st_size:
+        pytest.skip("the agent had moved its log already")
+    wreck(log, random.Random(SEED))
+    found = whole.world.cli("fsck", "--json")
+    assert found.returncode == 1
+    (told,) = [f for f in json.loads(found.stdout)["found"] if f["place"] == "launch.db-wal"]
+    assert "last" in told["lost"]
+    whole.world.cli("fsck", "--repair")
+    assert whole.world.cli("fsck").returncode == 0
+    # What the log has lost of these, their own directories tell.
+    assert set(launched) <= set(whole.world.rows())
 
 
 @pytest.mark.parametrize("point", sorted(p for p in faults.POINTS if p.startswith("seal.")))
