@@ -24,6 +24,7 @@ from launch_tui.store import inspection
 from launch_tui.store.accounts import note_damage, put_record
 from launch_tui.store.database import Database
 from launch_tui.store.durable import write_atomically
+from launch_tui.store.paths import DELETED
 from launch_tui.tracking.offline import OfflineTracker
 
 if TYPE_CHECKING:
@@ -164,6 +165,15 @@ def _strangers(home: Home, known: set[str], *, agent: bool) -> Iterator[Finding]
     for path in sorted(home.runs.iterdir()):
         place = f"runs/{path.name}"
         if path.name in known and path.is_dir():
+            continue
+        if (path / DELETED).exists():
+            yield Finding(
+                phase=PHASE,
+                place=place,
+                cause="this run was deleted, and its directory only in part",
+                next_step="remove it",
+                mend=partial(remove, path),
+            )
             continue
         account = account_of_directory(home, path.name) if _RUN_ID.match(path.name) else None
         if account is not None:

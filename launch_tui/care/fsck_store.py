@@ -126,15 +126,13 @@ def _differing(home: Home, found: Comparison, problems: list[str]) -> Finding:
             place=home.store.name,
             cause=f"another program has written into the store ({pages} pages)",
             next_step="take it as it is, and renew its second copy",
-            mend=lambda: second_copy.renew(home),
+            mend=lambda: _take_as_it_is(home),
         )
-    both = sorted(set(found.store_wrong) & set(found.copy_wrong))
     return Finding(
         phase=PHASE,
         place=home.store.name,
         cause=f"the store is damaged ({pages} of {found.pages} pages are not what was written)",
         next_step="put them back from its second copy",
-        lost=f"pages {both}" if both else "",
         mend=lambda: _mend(home, found),
     )
 
@@ -142,6 +140,12 @@ def _differing(home: Home, found: Comparison, problems: list[str]) -> Finding:
 def _mend(home: Home, found: Comparison) -> None:
     keep_aside(home, home.store)
     second_copy.mend_store(home, found.store_wrong, found.pages)
+
+
+def _take_as_it_is(home: Home) -> None:
+    # Were it damage all the same, what was right is still there.
+    keep_aside(home, second_copy.copy_path(home))
+    second_copy.renew(home)
 
 
 def _renewing(home: Home, cause: str) -> Finding:

@@ -52,6 +52,8 @@ def check_briefly(home: Home, seconds: float = BRIEFLY_S) -> None:
 
 def problems(home: Home) -> list[str]:
     """Return what SQLite finds wrong with the whole file, in its words; reads all of it."""
+    if shortened := _shortened(home):
+        return [shortened]
     found = _pragma(home, f"integrity_check({_MOST})", None)
     if not found:
         found = _pragma(home, "foreign_key_check", None)

@@ -65,6 +65,7 @@ class Store:
         self.links = {
             path: os.readlink(path) for path in world.home.rglob("*") if path.is_symlink()
         }
+        self.folders = {path for path in world.home.rglob("*") if path.is_dir()}
         self.rows = self.select()
 
     def bring_back(self):
@@ -72,7 +73,8 @@ class Store:
             known = path.is_symlink() or path.relative_to(self.home.root) in self.kept
             if path.is_file() and not known:
                 path.unlink()
-        shutil.rmtree(self.home.root / "damaged", ignore_errors=True)
+            elif path.is_dir() and path not in self.folders:
+                shutil.rmtree(path)
         for relative, (data, mode) in self.kept.items():
             path = self.home.root / relative
             if not path.exists() or path.read_bytes() != data:
@@ -286,6 +288,69 @@ def test_metrics_are_read_again_from_what_wandb_wrote(whole):
     assert [each["lost"] for each in json.loads(done.stdout)["mended"]] == [""]
     with SeriesReader(path) as reader:
         assert len(reader.points("loss")) == LINES
+
+
+def test_a_job_that_runs_and_that_the_store_does_not_know_is_adopted(whole):
+    world = whole.world
+    gate = world.root / "gate"
+    gate.unlink(missing_ok=True)
+    run = world.probe("loose", gate=str(gate))
+    agent = world.start_agent()
+    world.wait_for_state(run, "running")
+    agent.kill()
+    agent.wait()
+    with Database(whole.home) as db, db.transaction():
+        db.execute("DELETE FROM events WHERE run_id = ?", (run,))
+        db.execute("DELETE FROM runs WHERE id = ?", (run,))
+    found = json.loads(world.cli("fsck", "--json").stdout)["found"]
+    assert [(each["run"], each["cause"]) for each in found] == [
+        (run, "a job runs here that the store does not know")
+    ]
+    world.cli("fsck", "--repair")
+    assert world.cli("fsck").returncode == 0
+    agent = world.start_agent()
+    gate.touch()
+    world.wait_for_state(run, "finished")
+    assert len(world.ran(run)) == 1
+    world.cli("agent", "stop")
+    agent.wait(timeout=30)
+
+
+def test_a_run_that_was_half_deleted_does_not_come_back(whole):
+    run = next(row[1] for row in whole.rows["runs"] if "failed" in row)
+    (whole.home.run(run) / "deleted").touch()
+    assert whole.world.cli("fsck").returncode == 0
+    with Database(whole.home) as db:
+        db.execute("DELETE FROM runs WHERE id = ?", (run,))
+    done = whole.world.cli("fsck", "--repair", "--json")
+    assert "was deleted" in json.loads(done.stdout)["mended"][0]["cause"]
+    assert not whole.home.run(run).exists()
+    assert run not in whole.world.rows()
+
+
+def test_a_row_that_cannot_be_read_costs_its_run_alone(whole):
+    (queued,) = [row[1] for row in whole.rows["runs"] if "queued" in row]
+    run = next(row[1] for row in whole.rows["runs"] if "finished" in row)
+    before = json.loads(whole.world.cli("show", run, "--json").stdout)
+    other = whole.world.launch_here("loose", "true")
+    with Database(whole.home) as db:
+        db.execute("UPDATE runs SET spec = '{\"kind' WHERE id IN (?, ?)", (queued, run))
+        db.execute("UPDATE runs SET summary = '{' WHERE id = ?", (run,))
+    done = whole.world.cli("runs", "--json")
+    assert done.returncode == 0, done.stderr
+    shown = {each["id"]: each for each in json.loads(done.stdout)}
+    assert shown[run]["state"] == "lost"
+    assert "damaged" in shown[run]["cause"]
+    agent = whole.world.start_agent()
+    whole.world.wait_for_state(other, "finished")
+    whole.world.wait_for_state(queued, "failed")
+    whole.world.cli("agent", "stop")
+    agent.wait(timeout=30)
+    told = json.loads(whole.world.cli("fsck", "--repair", "--json").stdout)["mended"]
+    assert {(each["run"], each["lost"]) for each in told} >= {
+        (run, ""), (queued, f"spec of run {queued}"),
+    }  # fmt: skip
+    assert json.loads(whole.world.cli("show", run, "--json").stdout) == before
 
 
 def test_damaged_code_is_never_run(whole):
