@@ -72,6 +72,13 @@ POINTS: dict[str, str] = {
     "git.fetch.before": "the cache's lock is held and the cache exists, nothing is fetched",
     "git.fetch.after": "the commit is in the cache and pinned, the lock is still held",
     "git.clone.after": "the working copy has its objects, no file and the wrong remote",
+    "seal.marked": "the store's copy is marked as being written, no page has moved",
+    "seal.moved": "pages are in the store, their old ones in its copy",
+    "seal.copied": "the store and its copy are the same, the copy is not marked as whole",
+    "mend.page": "a damaged page of the store is put back, the others are not",
+    "mend.new_store": "a new store is whole beside the damaged one, neither has moved",
+    "mend.moved_aside": "the damaged store is moved aside, the new one is not in its place",
+    "mend.one": "one thing that was wrong is put right, the others are not",
     "git.checkout.after": "the working copy is complete, beside the place it is to have",
 }
 """Point -> what has happened before it and not yet after it. Each owner's are added below."""

@@ -25,13 +25,14 @@ from launch_tui.agent.host import HostWatch
 from launch_tui.agent.ledger import RETRY_S, WAITED_FOR
 from launch_tui.agent.outbox import Outbox
 from launch_tui.agent.setting import keeps_container
+from launch_tui.agent.store_care import StoreCare
 from launch_tui.agent.wake import StoreChanges
 from launch_tui.domain.queue import Resource
 from launch_tui.domain.run import ACTIVE
 from launch_tui.domain.slots import Policy
 from launch_tui.errors import LaunchError, NotFound
 from launch_tui.store import agents, claiming, queues, read, waiting
-from launch_tui.store.agents import AgentLock
+from launch_tui.store.agent_lock import AgentLock
 from launch_tui.store.clock import Steps, seconds
 from launch_tui.store.database import Database
 from launch_tui.store.enqueuing import new_id
@@ -139,6 +140,8 @@ class Agent:
             while not lock.acquire():
                 if await self._leaving_within(STANDBY_POLL_S):
                     return False
+        self._care = StoreCare(self._home, self._context.report)
+        await self._care.begin()
         return await self._register()
 
     async def _register(self) -> bool:
@@ -175,6 +178,7 @@ class Agent:
                 asyncio.create_task(self._hear(changes)),
                 asyncio.create_task(self._follow_config()),
                 asyncio.create_task(self._say_state()),
+                asyncio.create_task(self._care.watch()),
             ]
             self._outbox = Outbox(context.db, context.agent, context.report)
             stack.push_async_callback(self._outbox.close)
@@ -196,6 +200,7 @@ class Agent:
             for task in (*listening, *self._tasks):
                 task.cancel()
             await asyncio.gather(*listening, *self._tasks, return_exceptions=True)
+            await self._care.close()
         with contextlib.suppress(*WAITED_FOR):
             agents.set_state(context.db, context.agent, "ended")
         context.report("left")
@@ -344,6 +349,7 @@ class Agent:
         if self._executions.get(execution.run.id) is execution:
             del self._executions[execution.run.id]
             self._hold()
+        self._care.keep_record(self._context.db, execution.run.id)
         if not self._leave.is_set():
             self._look()
             self._leave_if_drained()

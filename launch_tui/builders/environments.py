@@ -86,7 +86,10 @@ class EnvironmentStore:
 
     def mark(self, environment: CachedEnvironment) -> None:
         """Declare an environment whole."""
-        record = {name: value for name, value in asdict(environment).items() if name in _RECORDED}
+        record: dict[str, Any] = {
+            name: value for name, value in asdict(environment).items() if name in _RECORDED
+        }
+        record["files"] = own_files(environment.path)
         temporary = environment.path / f"{_MARKER}.new"
         with temporary.open("w", encoding="utf-8") as stream:
             json.dump(record, stream)
@@ -160,6 +163,27 @@ class EnvironmentStore:
             return whole
         size, changed = measure(path), _changed(path)
         return CachedEnvironment(key=key, path=path, size=size, last_used_at=changed)
+
+
+def own_files(path: Path) -> dict[str, str]:
+    """Return the digests of an environment's files that no package says anything of."""
+    import hashlib
+
+    places = [path / "pyvenv.cfg", *sorted((path / "bin").glob("*"))]
+    return {
+        str(place.relative_to(path)): hashlib.sha256(place.read_bytes()).hexdigest()
+        for place in places
+        if place.is_file() and not place.is_symlink()
+    }
+
+
+def recorded_files(path: Path) -> dict[str, str] | None:
+    """Return what ``own_files`` was when the environment was made; None where that is not told."""
+    try:
+        record = json.loads((path / _MARKER).read_bytes())
+        return {str(name): str(digest) for name, digest in record["files"].items()}
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
 
 
 def measure(path: Path) -> int:

@@ -14,7 +14,6 @@ REFUSED: dict[str, str] = {
     "prune": "removes the directories of old runs",
     "backup": "writes a copy of the data directory",
     "restore": "brings a copy of the data directory back",
-    "fsck": "checks the data directory and repairs it",
 }
 
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 from launch_tui.cli.output import line, say, speaks_utf8
 from launch_tui.domain.run import ACTIVE, WAITING
 from launch_tui.errors import LaunchError, UsageError
+from launch_tui.sdk.care import check_briefly
+from launch_tui.store.paths import default_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +51,7 @@ def open_ui(home: str | None, *, read_only: bool, ascii_only: bool, demo: bool =
         raise UsageError(
             "launch-tui", "the UI needs a terminal", allowed="launch-tui --agent-only, or a verb"
         )
+    check_briefly(default_home(home))
     # Nothing that is made until the first paint is garbage; the application turns it on again.
     gc.disable()
     from launch_tui.tui.app import LaunchApp

@@ -286,6 +286,8 @@ VERBS: tuple[Verb, ...] = (
          (Flag(("--headless",), "without the UI"),)),
     Verb(("serve",), "show the screens in a browser on this machine, to look at", "serve.serve", (),
          (Flag(("--port",), "the port of loopback (8765); 0 for any", "N", number=True),)),
+    Verb(("fsck",), "compare everything in the data directory, and repair it", "fsck.fsck", (),
+         (Flag(("--repair",), "put right what is wrong, and name what is lost"),), json=True),
     Verb(("doctor",), "what was found on this machine", "doctor.doctor", json=True),
     Verb(("completion",), "print the completion script of a shell", "completion.completion",
          ("SHELL",)),

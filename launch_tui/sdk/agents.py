@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from launch_tui.errors import LaunchError
 from launch_tui.store import agents, outbox, read, write
+from launch_tui.store.agent_lock import is_held
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ class Agents:
 
     def is_running(self) -> bool:
         """Say whether an agent holds this data directory now."""
-        return agents.is_held(self._db.home)
+        return is_held(self._db.home)
 
     def drain(self) -> None:
         """Ask the agent to claim nothing more, wait for what runs, and leave."""

@@ -67,7 +67,7 @@ def _require_that_it_can_fit(home: Home, request: Request, own: Mapping[str, Any
     if request.empty:
         return
     from launch_tui.devices.fit import why_never_fits
-    from launch_tui.store.agents import is_held
+    from launch_tui.store.agent_lock import is_held
 
     if reason := why_never_fits(home, request, agent_lives=is_held(home)):
         field = next((f"--{key.replace('_', '-')}" for key in _SLOTS if key in own), "queue config")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ from launch_tui.domain.run import (
 from launch_tui.domain.why import Reason, Situation, explain
 from launch_tui.errors import NotFound, UsageError
 from launch_tui.store import agents, clock, dependencies, queues, read, waiting, write
+from launch_tui.store.paths import DELETED
 from launch_tui.store.read import RunQuery
 
 if TYPE_CHECKING:
@@ -248,12 +250,21 @@ class Runs:
     def delete(self, reference: str) -> None:
         """Forget a run that has ended and remove its directory."""
         run_id = self.resolve(reference)
-        write.delete(self._db, run_id)
-        # The row goes first: a directory without a row is garbage that a check finds, while a row
-        # without its directory would be a run that lost its log.
+        directory = self._db.home.run(run_id)
+        marker = directory / DELETED
+        with contextlib.suppress(OSError):
+            marker.touch()
+        try:
+            write.delete(self._db, run_id)
+        except BaseException:
+            marker.unlink(missing_ok=True)
+            raise
+        # The row goes first: a directory without a row is garbage, which a check tells by the mark
+        # in it from a run that the store has lost; a row without its directory would be a run that
+        # lost its log.
         import shutil
 
-        shutil.rmtree(self._db.home.run(run_id), ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
     def wait(self, reference: str, *, timeout: float | None = None) -> Run:
         """Return the run once it has ended.

@@ -19,7 +19,7 @@ from launch_tui.store.durable import write_atomically
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 FINE = 20_000_000
 """Nanoseconds within which two changes may get the same time on a common file system."""
 COARSE = 2_000_000_000
@@ -73,7 +73,11 @@ class StatCache:
 def load(directory: Path, folder: str) -> StatCache:
     """Return the cache of ``folder`` (absolute), an empty one when there is none to trust."""
     try:
-        document = json.loads(_path(directory, folder).read_bytes())
+        data, _, checked = _path(directory, folder).read_bytes().rpartition(b"\n")
+        # A digest in which a byte has flipped would make an artifact of files that are nowhere.
+        if int(checked, 16) != crc32(data):
+            return StatCache(folder)
+        document = json.loads(data)
         if document.pop("version") != VERSION or document["folder"] != folder:
             return StatCache(folder)
         document["folders"] = {
@@ -108,6 +112,7 @@ def save(directory: Path, cache: StatCache, taken_at: int) -> None:
     }
     directory.mkdir(parents=True, exist_ok=True)
     data = json.dumps(document, separators=(",", ":")).encode()
+    data += b"\n%08x" % crc32(data)
     write_atomically(_path(directory, cache.folder), data, sync=False, mode=0o600)
 
 

@@ -1,17 +1,17 @@
-"""The agent lock, and what agents say about themselves.
+"""What agents say about themselves: a row that describes who holds the lock (``agent_lock.py``).
 
-The lock is the kernel's (``flock``), so a dead agent cannot hold it, whatever killed it. The row
-only describes the holder; nothing is decided by it.
+Nothing is decided by it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.store.agent_lock import AgentLock as AgentLock
+from launch_tui.store.agent_lock import is_held as is_held
 from launch_tui.store.clock import now
 from launch_tui.store.durable import write_atomically
 
@@ -44,49 +44,6 @@ class AgentStatus:
     config: str = ""
     problem: str = ""
     notes: tuple[str, ...] = ()
-
-
-class AgentLock:
-    """The lock that one agent per data directory holds for as long as its process lives."""
-
-    def __init__(self, home: Home) -> None:
-        self._file = os.open(home.agent_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self.held = False
-
-    def acquire(self) -> bool:
-        """Take the lock if nobody has it; say whether it is held now."""
-        if not self.held:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            self.held = True
-        return True
-
-    def wait(self) -> None:
-        """Block until the lock is held; meant for a thread of its own."""
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        self.held = True
-
-    def close(self) -> None:
-        """Let go of the lock."""
-        os.close(self._file)
-        self.held = False
-
-
-def is_held(home: Home) -> bool:
-    """Say whether an agent works on this data directory, without disturbing it."""
-    try:
-        file = os.open(home.agent_lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(file)
-    return False
 
 
 def register(

@@ -1,6 +1,7 @@
 """The artifact store: files by content, and manifests that name them.
 
-``blobs/ab/cdef…`` holds each content once, read-only; ``manifests/ab/cdef….json`` each artifact.
+``blobs/ab/cdef…`` holds each content once, read-only; ``manifests/ab/cdef….json`` each artifact,
+and ``….copy`` the same again.
 A blob gets its name only when its bytes are on disk, and a manifest only after its blobs, so that
 whoever is killed when leaves complete artifacts and, in ``tmp``, rubbish that the next writer
 clears. Writers share a lock that deleting takes alone.
@@ -64,7 +65,7 @@ class ArtifactStore:
 
     def has(self, digest: str) -> bool:
         """Whether the artifact is here."""
-        return self._manifest_path(digest).exists()
+        return self.manifest_path(digest).exists()
 
     def manifest(self, digest: str) -> Manifest:
         """Return the manifest of an artifact.
@@ -74,19 +75,19 @@ class ArtifactStore:
         """
         import hashlib
 
-        from launch_tui.store.manifest import decode
+        from launch_tui.store.manifest import MEND, decode
 
         try:
-            data = self._manifest_path(digest).read_bytes()
+            data = self.manifest_path(digest).read_bytes()
         except OSError as error:
             raise SourceFailed(
                 f"artifact {digest[:12]} is not in the artifact store",
-                next_step="Create the job again from its folder.",
+                next_step=MEND,
             ) from error
         if hashlib.sha256(data).hexdigest() != digest:
             raise SourceFailed(
                 f"the manifest of artifact {digest[:12]} is damaged",
-                next_step="Create the job again from its folder.",
+                next_step=MEND,
             )
         return decode(data, digest)
 
@@ -117,17 +118,16 @@ class ArtifactStore:
         destination: Path,
         *,
         links: Mapping[str, str] | None = None,
-        verify: bool = False,
     ) -> Manifest:
         """Make a private working copy of an artifact.
 
-        It appears at ``destination`` by a rename, whole or not at all.
+        It appears at ``destination`` by a rename, whole or not at all, and only if every byte of it
+        is what the manifest says.
 
         Args:
             digest: The artifact.
             destination: A directory that does not exist yet or is empty.
             links: Symbolic links that the copy gets besides, path to target.
-            verify: Whether to read every byte back and compare digests; sizes always are.
 
         Raises:
             SourceFailed: When content is missing or damaged, the destination is in use, or
@@ -138,7 +138,7 @@ class ArtifactStore:
         from launch_tui.store.manifest import with_links
 
         manifest = self.manifest(digest)
-        write_copy(self.root, with_links(manifest, links or {}), destination, verify=verify)
+        write_copy(self.root, with_links(manifest, links or {}), destination)
         return manifest
 
     def delete_unreferenced(self, keep: Iterable[str], *, grace: float = GRACE) -> Deleted:
@@ -164,6 +164,7 @@ class ArtifactStore:
             # Manifests go first: a blob may be without one, never the other way round.
             for _, path in doomed:
                 path.unlink()
+                second_manifest(path).unlink(missing_ok=True)
             _remove_tree(self.root / "tmp")
             blobs, size = self._delete_blobs_but(alive)
         return Deleted(len(doomed), blobs, size)
@@ -189,7 +190,8 @@ class ArtifactStore:
                 path.unlink()
         return count, size
 
-    def _manifest_path(self, digest: str) -> Path:
+    def manifest_path(self, digest: str) -> Path:
+        """Return where the manifest of an artifact lies."""
         return self.root / "manifests" / digest[:2] / f"{digest[2:]}.json"
 
 
@@ -203,7 +205,7 @@ class ArtifactWriter:
     def renew(self, digest: str) -> bool:
         """Keep an artifact from being deleted for a while. False when it is not here."""
         try:
-            os.utime(self._store._manifest_path(digest))
+            os.utime(self._store.manifest_path(digest))
         except FileNotFoundError:
             return False
         return True
@@ -230,11 +232,13 @@ class ArtifactWriter:
         digest = hashlib.sha256(data).hexdigest()
         require_inside(entries, digest)
         self._contents().name_blobs()
-        path = self._store._manifest_path(digest)
+        path = self._store.manifest_path(digest)
         if not self.renew(digest):
             made = not path.parent.exists()
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, data, mode=0o444)
+            # Blobs may be had again from where they were taken; what belonged together may not.
+            write_atomically(second_manifest(path), data, mode=0o444, sync=False)
             if made:
                 sync_directory(path.parent.parent)
         return digest
@@ -250,6 +254,11 @@ class ArtifactWriter:
 
             self._blobs = BlobWriter(self._store.root)
         return self._blobs
+
+
+def second_manifest(path: Path) -> Path:
+    """Return where the second copy of a manifest lies, which ``fsck`` falls back on."""
+    return path.with_suffix(".copy")
 
 
 @contextmanager

@@ -51,6 +51,9 @@ class Claimed:
     spec: RunSpec
 
 
+DAMAGES = (ValueError, KeyError, TypeError)
+"""What reading a request raises that is not as it was written."""
+
 Admit = Callable[[str, RunSpec], "tuple[str, ...] | Shortage"]
 """From a queue's resource and a run's request to the GPUs that it gets, or what it lacks."""
 
@@ -87,7 +90,12 @@ def claim(
                 head = db.one(_HEAD, (queue_id,))
                 if head is None:
                     continue
-                spec = load_spec(head["spec"])
+                try:
+                    spec = load_spec(head["spec"])
+                except DAMAGES:
+                    _end_damaged(db, head["id"], RunState.QUEUED, None, owner)
+                    looking = True
+                    continue
                 verdict = admit(resource, spec) if admit else ()
                 if isinstance(verdict, tuple):
                     return Claimed(_take(db, head["id"], name, verdict, owner), spec)
@@ -107,7 +115,26 @@ def take_over(db: Database, owner: str) -> list[Claimed]:
     with db.transaction():
         db.execute(f"UPDATE runs SET owner = ? WHERE state IN ({states})", (owner,))
         rows = db.all(f"{RUN_COLUMNS} WHERE r.state IN ({states}) ORDER BY r.seq")
-    return [Claimed(read.run_from_row(db, row), load_spec(row["spec"])) for row in rows]
+        left = []
+        for row in rows:
+            try:
+                left.append(Claimed(read.run_from_row(db, row), load_spec(row["spec"])))
+            except DAMAGES:
+                _end_damaged(db, row["id"], RunState(row["state"]), owner, owner)
+        return left
+
+
+def _end_damaged(
+    db: Database, run_id: str, state: RunState, expected: str | None, actor: str
+) -> None:
+    """End a run whose request cannot be read: what is behind it goes on."""
+    changes = {
+        "phase": Phase.SOURCE,
+        "cause": "its request in the store is damaged",
+        "next_step": "run launch-tui fsck --repair, then launch it again",
+        "failure": FailureKind.SOURCE,
+    }
+    settle(db, run_id, state, RunState.FAILED, owner=expected, actor=actor, changes=changes)
 
 
 def _take(db: Database, run_id: str, queue: str, gpus: tuple[str, ...], owner: str) -> Run:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.errors import (
@@ -22,9 +22,11 @@ from launch_tui.errors import (
     StoreReadOnly,
     StoreTooNew,
 )
+from launch_tui.store.agent_lock import is_held
 from launch_tui.store.durable import disk_is_full, store_error
 from launch_tui.store.ownership import keep_private
 from launch_tui.store.paths import check_file_system
+from launch_tui.store.second_copy import copy_path, forget, guard_of, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +42,15 @@ BUSY_TIMEOUT_S = 20.0
 ROOM_BYTES = 8 << 20
 """Below this no run is begun: one after the other would fail, and the queue be gone for nothing."""
 
+LOG_BYTES = 4 << 20
+"""Size of the write-ahead log from which on its pages are moved into the store."""
+COMMITS_BETWEEN_LOOKS = 64
+"""Transactions of one connection between two looks at the log's size, where no agent does it."""
+
 Row = sqlite3.Row
+
+_KEPT: list[sqlite3.Connection] = []
+"""Guards of connections that were dropped in a thread that was not theirs."""
 
 
 class Database:
@@ -62,8 +72,10 @@ class Database:
         self.read_only = read_only
         self.repaired = keep_private(home.root)
         self._connection = _open(home, read_only=read_only)
+        self._guard = None if read_only else guard_of(home)
         self._depth = 0
         self._durable = True
+        self._commits = 0
 
     def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         """Execute one statement."""
@@ -125,6 +137,9 @@ class Database:
             raise
         finally:
             self._depth -= 1
+        self._commits += 1
+        if self._commits % COMMITS_BETWEEN_LOOKS == 0:
+            self._bound_the_log()
 
     def data_version(self) -> int:
         """Return a number that changes when another connection has committed (4 µs)."""
@@ -145,8 +160,37 @@ class Database:
             )
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the connection; what it wrote moves into the store, unless an agent does that."""
+        if self._guard is None:
+            self._connection.close()
+            return
+        guard, self._guard = self._guard, None
+        try:
+            if log_size(self.home) and not is_held(self.home):
+                self._seal()
+        finally:
+            self._connection.close()
+            guard.close()
+
+    def __del__(self) -> None:
+        # Without this, whichever of the two went last would be chance (see ``guard_of``).
+        guard = getattr(self, "_guard", None)
+        if guard is None:
+            return
+        try:
+            self._connection.close()
+            guard.close()
+        except sqlite3.ProgrammingError:
+            _KEPT.append(guard)
+
+    def _bound_the_log(self) -> None:
+        if log_size(self.home) > LOG_BYTES and not is_held(self.home):
+            self._seal()
+
+    def _seal(self) -> None:
+        # What could not be moved stays in the log, where it is as safe.
+        with suppress(sqlite3.DatabaseError, StoreError, OSError):
+            seal(self.home)
 
     def __enter__(self) -> Database:
         return self
@@ -167,8 +211,18 @@ def _open(home: Home, *, read_only: bool) -> sqlite3.Connection:
         _look(path)
     elif read_only:
         raise StoreError(f"there is no store at {path}", next_step="launch something first")
+    elif copy_path(home).exists() and copy_path(home).stat().st_size:
+        raise StoreCorrupt(
+            f"the store at {path} is gone and its second copy is there",
+            next_step="run launch-tui fsck --repair, which brings it back",
+        )
     if not read_only:
         home.create()
+        # SQLite would open it for reading, and refuse only later.
+        if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
+            raise StoreReadOnly(
+                f"no permission to write {path}", next_step=_NEXT_STEPS[StoreReadOnly]
+            )
     connection = _connect(path, read_only=read_only)
     try:
         with _translated(path):
@@ -182,6 +236,14 @@ def _open(home: Home, *, read_only: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def log_size(home: Home) -> int:
+    """Return the bytes of the write-ahead log."""
+    try:
+        return os.stat(f"{home.store}-wal").st_size  # noqa: PTH116  (asked often)
+    except FileNotFoundError:
+        return 0
 
 
 def _is_file(path: Path) -> bool:
@@ -258,6 +320,8 @@ def _migrate(home: Home) -> None:
         connection = _connect(home.store, read_only=False)
         try:
             if _version(connection) != SCHEMA_VERSION:
+                if copy_path(home).exists():
+                    forget(home)
                 connection.execute("PRAGMA journal_mode = WAL")
                 migrate(connection)
         finally:
@@ -272,6 +336,9 @@ def _migrate(home: Home) -> None:
 
 
 def _tune(connection: sqlite3.Connection) -> None:
+    # Pages move in ``seal`` alone, which has them copied (second_copy.py).
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA temp_store = MEMORY")
@@ -291,7 +358,7 @@ _NEXT_STEPS = {
     DiskFull: "free some space; nothing half-written remains",
     StoreBusy: "end or continue the process that was stopped while it wrote, then try again",
     StoreReadOnly: "check the permissions, or choose another directory with LAUNCH_TUI_HOME",
-    StoreCorrupt: "nothing was touched; restore a backup, or move the file away to start anew",
+    StoreCorrupt: "nothing was touched; run launch-tui fsck, which says what can be brought back",
 }
 
 

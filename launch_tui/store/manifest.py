@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VERSION = 1
+MEND = "Run launch-tui fsck --repair, or create the job again from its folder."
 
 
 class EntryKind(StrEnum):
@@ -81,7 +82,7 @@ def decode(data: bytes, digest: str) -> Manifest:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SourceFailed(
             f"the manifest of artifact {digest[:12]} is damaged",
-            next_step="Create the job again from its folder.",
+            next_step=MEND,
         ) from error
     require_inside(entries, digest)
     return Manifest(entries)
@@ -102,7 +103,7 @@ def require_inside(entries: Mapping[str, Entry], digest: str) -> None:
         if not good or (parent not in folders and not _is_folder(parent, entries)):
             raise SourceFailed(
                 f"artifact {digest[:12]} has a path that leaves it: {path!r}",
-                next_step="Create the job again from its folder.",
+                next_step=MEND,
             )
         folders.add(parent)
 
@@ -135,7 +136,7 @@ def damaged(path: str, problem: str) -> SourceFailed:
     """Return the error for a file of an artifact that cannot be had."""
     return SourceFailed(
         f"file {path!r} of the job {problem}",
-        next_step="Create the job again from its folder.",
+        next_step=MEND,
     )
 
 

@@ -30,6 +30,9 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )  # fmt: skip
 """File system types, as the kernel names them in mountinfo, that reach over a network."""
 
+DELETED = "deleted"
+"""In the directory of a run: the run is being forgotten, and so is its directory."""
+
 _PLATFORM: str = sys.platform
 _VOLATILE = frozenset({"tmpfs", "ramfs"})
 _MOUNTINFO = Path("/proc/self/mountinfo")

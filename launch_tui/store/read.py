@@ -15,13 +15,13 @@ from launch_tui.domain.spec import RunSpec, load_spec
 from launch_tui.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from launch_tui.store.database import Database, Row
 
 RUN_COLUMNS = """
     SELECT r.*, q.name AS queue, q.resource AS resource,
-        json_extract(r.spec, '$.author') AS author,
+        CASE WHEN json_valid(r.spec) THEN json_extract(r.spec, '$.author') END AS author,
         (SELECT group_concat(d.on_run || ':' || d.condition, ' ') FROM dependencies d
             WHERE d.run_id = r.id) AS after
     FROM runs r JOIN queues q ON q.id = r.queue_id"""
@@ -54,6 +54,11 @@ _STOPPING = """
 _EVENTS = """
     SELECT id, at, run_id, attempt, state, phase, actor, message FROM events"""
 
+DAMAGED = {
+    "cause": "what the store has of this run is damaged",
+    "next_step": "run launch-tui fsck --repair",
+}
+"""What is told of a run whose row cannot be read."""
 MAX_PREFIX_MATCHES = 10
 _MAX_BACK = 12
 _COUNTED_STATE = "CASE c.state WHEN 'deferred' THEN 'queued' ELSE c.state END"
@@ -332,13 +337,20 @@ def progress(db: Database, run_id: str) -> str:
     return str(row["progress"]) if row else ""
 
 
-def run_from_row(db: Database, row: Row) -> Run:
+def run_from_row(db: Database, row: Row | Mapping[str, Any]) -> Run:
     """Return the run of a row that ``RUN_COLUMNS`` selected.
 
     The configuration is what the launch gave over what the job itself put into ``wandb.config``.
+    A row that is damaged is that run's own trouble, and told as such: others are shown beside it.
     """
-    config = json.loads(row["observed"])
-    config.update(json.loads(row["config"]))
+    try:
+        config = json.loads(row["observed"])
+        config.update(json.loads(row["config"]))
+        summary, tags, gpus = (json.loads(row[name]) for name in ("summary", "tags", "gpus"))
+        state = RunState(row["state"])
+    except (ValueError, TypeError, AttributeError):
+        config, summary, tags, gpus, state = {}, {}, (), (), RunState.LOST
+        row = {**dict(row), **DAMAGED}
     return Run(
         id=row["id"],
         name=row["name"],
@@ -347,19 +359,19 @@ def run_from_row(db: Database, row: Row) -> Run:
         version=row["version"],
         queue=row["queue"],
         resource=row["resource"],
-        state=RunState(row["state"]),
+        state=state,
         phase=row["phase"],
         cause=row["cause"],
         next_step=row["next_step"],
         exit_code=row["exit_code"],
         tracked=bool(row["tracked"]),
         config=config,
-        summary=json.loads(row["summary"]),
+        summary=summary,
         priority=row["priority"],
         attempt=row["attempt"],
-        tags=tuple(json.loads(row["tags"])),
+        tags=tuple(tags),
         note=row["note"],
-        gpus=tuple(json.loads(row["gpus"])),
+        gpus=tuple(gpus),
         image=row["image"],
         created_at=row["created_at"],
         claimed_at=row["claimed_at"],

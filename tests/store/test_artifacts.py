@@ -129,7 +129,7 @@ def test_checkout_gives_back_contents_bits_and_links(store, tmp_path):
                 "dangling": Entry(EntryKind.SYMLINK, target="/nowhere/at all"),
             }
         )
-    store.checkout(digest, tmp_path / "n" / "source", verify=True)
+    store.checkout(digest, tmp_path / "n" / "source")
     copy = tmp_path / "n" / "source"
     assert (copy / "run.sh").read_bytes() == b"#!/bin/sh\n"
     assert os.access(copy / "run.sh", os.X_OK)
@@ -145,7 +145,7 @@ def test_a_working_copy_is_private(store, tmp_path):
     store.checkout(digest, tmp_path / "one")
     (tmp_path / "one" / "a").write_bytes(b"changed by the job")
     (tmp_path / "one" / "big").write_bytes(b"")
-    store.checkout(digest, tmp_path / "two", verify=True)
+    store.checkout(digest, tmp_path / "two")
     assert (tmp_path / "two" / "a").read_bytes() == b"original"
     assert (tmp_path / "two" / "big").stat().st_size == 1_000_000
 
@@ -168,8 +168,8 @@ def test_a_spoilt_blob_is_named_and_leaves_no_half_copy(store, tmp_path, spoil):
     blob.unlink()
     if spoil != "missing":
         blob.write_bytes(b"short" if spoil == "short" else b"CONTENT")
-    with pytest.raises(SourceFailed, match=r"src/model\.py.*Create the job again"):
-        store.checkout(digest, tmp_path / "source", verify=spoil == "same size")
+    with pytest.raises(SourceFailed, match=r"src/model\.py.*create the job again"):
+        store.checkout(digest, tmp_path / "source")
     assert not (tmp_path / "source").exists()
     assert not (tmp_path / ".source.partial").exists()
     if spoil != "same size":
@@ -177,7 +177,7 @@ def test_a_spoilt_blob_is_named_and_leaves_no_half_copy(store, tmp_path, spoil):
             store.read(store.manifest(digest).entries["src/model.py"], "src/model.py")
         # The same content, put again, heals the store.
         commit(store, {"src/model.py": b"content"})
-        store.checkout(digest, tmp_path / "source", verify=True)
+        store.checkout(digest, tmp_path / "source")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_paths_that_leave_the_copy_are_refused(path):
 
 
 def test_a_missing_or_damaged_manifest_says_what_to_do(store):
-    with pytest.raises(SourceFailed, match=r"not in the artifact store.*Create the job again"):
+    with pytest.raises(SourceFailed, match=r"not in the artifact store.*create the job again"):
         store.manifest("0" * 64)
     digest = commit(store, {"a": b"1"})
     path = store._manifest_path(digest)
@@ -222,7 +222,7 @@ def test_deleting_keeps_what_is_wanted_or_young(store, tmp_path):
     gone = store.delete_unreferenced([wanted], grace=-1)
     assert (gone.manifests, gone.blobs, gone.size) == (1, 1, len(b"unwanted"))
     assert not store.has(other)
-    store.checkout(wanted, tmp_path / "source", verify=True)
+    store.checkout(wanted, tmp_path / "source")
 
 
 def test_nothing_is_deleted_when_a_wanted_manifest_is_damaged(store):
@@ -266,7 +266,7 @@ def test_files_of_any_size(store, tmp_path, size):
         assert (first.digest, first.size) == (second.digest, size)
         digest = writer.commit({"f": Entry(EntryKind.FILE, first.digest, size)})
         assert writer.put_file(str(path)).digest == first.digest
-    store.checkout(digest, tmp_path / "copy", verify=True)
+    store.checkout(digest, tmp_path / "copy")
     assert not rubbish(store)
 
 

@@ -9,7 +9,8 @@ from textual.scrollbar import ScrollBar
 
 from launch_tui.domain.run import RunState
 from launch_tui.errors import LaunchError, StoreReadOnly
-from launch_tui.store.agents import AgentLock, register
+from launch_tui.store.agent_lock import AgentLock
+from launch_tui.store.agents import register
 from launch_tui.tui import keys
 from launch_tui.tui.leaving import Leave, what_goes_on
 from launch_tui.tui.screens.confirm import Choice, Confirm
