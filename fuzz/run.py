@@ -6,6 +6,7 @@ An input that is a finding lies in ``fuzz/findings`` and is told; the exit statu
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -42,10 +43,14 @@ def main(words: list[str]) -> int:
 
 def _told(name: str, seconds: int) -> bool:
     """Fuzz one target in a process of its own; say what came of it and whether it is a finding."""
-    with tempfile.TemporaryDirectory(prefix="launch-tui-corpus-") as corpus:
+    with tempfile.TemporaryDirectory(prefix="launch-tui-fuzz-") as folder:
+        # libFuzzer ends its process without Python's farewell: what the target leaves goes too.
+        corpus, room = Path(folder, "corpus"), Path(folder, "tmp")
+        corpus.mkdir()
+        room.mkdir()
         done = subprocess.run(
             [
-                sys.executable, __file__, "--one", name, corpus,
+                sys.executable, __file__, "--one", name, str(corpus),
                 f"-max_total_time={seconds}", f"-timeout={PER_INPUT_S}",
                 f"-rss_limit_mb={MEMORY_MB}", "-len_control=20", f"-max_len={LONGEST_INPUT}",
                 f"-artifact_prefix={FINDINGS}/{name}-", "-print_final_stats=1",
@@ -54,6 +59,7 @@ def _told(name: str, seconds: int) -> bool:
             text=True,
             errors="replace",
             check=False,
+            env={**os.environ, "TMPDIR": str(room)},
         )  # fmt: skip
     executed = re.findall(r"number_of_executed_units:\s*(\d+)", done.stderr)
     peak = re.findall(r"peak_rss_mb:\s*(\d+)", done.stderr)

@@ -7,8 +7,10 @@ so that the tests run all of them over known inputs (``tests/fuzz``), with or wi
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
+import shutil
 import struct
 import tempfile
 import zlib
@@ -42,6 +44,7 @@ from launch_tui.tui.widgets.ansi import painted, without_colours
 _SGR = re.compile(r"\x1b\[[0-9;:]{0,64}m")
 _ACTS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _FILE = Path(tempfile.mkdtemp(prefix="launch-tui-fuzz-"), "input")
+atexit.register(shutil.rmtree, _FILE.parent, ignore_errors=True)
 _NOW = datetime(2030, 1, 31, 8, 0, tzinfo=UTC)
 
 

@@ -199,9 +199,11 @@ class _Parser:
             raise UsageError(self._field, problem, allowed="such as 90, 2h or 1h30m")
 
     def _check_pattern(self, pattern: str) -> None:
+        from launch_tui.domain.patterns import BadPattern, compiled
+
         try:
-            re.compile(pattern)
-        except (re.error, OverflowError, RecursionError) as error:
+            compiled(pattern)
+        except BadPattern as error:
             problem = f"{pattern!r} is no regular expression: {error}"
             raise UsageError(self._field, problem) from None
 

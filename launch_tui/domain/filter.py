@@ -17,7 +17,6 @@ time it is asked at.
 from __future__ import annotations
 
 import operator
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -159,7 +158,9 @@ def _comparison(comparison: Comparison) -> Test:
     sign, text = comparison.sign, comparison.text
     get = _getter(place, key)
     if sign in ("~", "!~"):
-        search = re.compile(text).search
+        from launch_tui.domain.patterns import compiled
+
+        search = compiled(text).search
         found = sign == "~"
         return lambda run, now: any(search(t) for t in _texts(get(run, now))) is found
     if place is Place.FIELD and key == "state" and text in STATE_GROUPS and sign in _MEMBERS:

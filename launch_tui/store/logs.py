@@ -17,9 +17,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from launch_tui.domain.patterns import Pattern
 
 BLOCK = 64 << 10
 """Bytes of file that share one entry of the index."""
@@ -121,7 +122,7 @@ class BlockIndex:
             return []
         return _last_lines(self._fd, self.size, count, limit)
 
-    def search(self, pattern: re.Pattern[bytes]) -> LineSearch:
+    def search(self, pattern: Pattern[bytes]) -> LineSearch:
         """Return a search of this file, which has not read anything yet."""
         return LineSearch(self, pattern)
 
@@ -234,10 +235,10 @@ class LineSearch:
 
     Args:
         index: The file; what it has not indexed is not searched.
-        pattern: What to look for, compiled with ``re.MULTILINE``. It sees raw bytes.
+        pattern: What to look for, of ``domain.patterns``. It sees raw bytes.
     """
 
-    def __init__(self, index: BlockIndex, pattern: re.Pattern[bytes]) -> None:
+    def __init__(self, index: BlockIndex, pattern: Pattern[bytes]) -> None:
         self.matches = array("Q")
         """Numbers of the matching lines, ascending, at most ``MATCH_LIMIT``."""
         self._index = index

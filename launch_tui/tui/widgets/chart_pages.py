@@ -18,11 +18,11 @@ from launch_tui.tui.widgets.log_find import pattern_of
 from launch_tui.tui.widgets.plot import short_number
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Sequence
 
     from textual import events
 
+    from launch_tui.domain.patterns import Pattern
     from launch_tui.tui.widgets.charts import Cell
 
 SMOOTHINGS = (0.0, 0.6, 0.9)
@@ -42,7 +42,7 @@ class ChartPages(Charts, can_focus=True):
         self.full = False
         self.filter = ""
         """The regular expression that shown keys match; empty for all."""
-        self._pattern: re.Pattern[str] | None = None
+        self._pattern: Pattern[str] | None = None
         self._only: frozenset[str] = frozenset()
         self._all_keys: tuple[Key, ...] = ()
         self._shown_keys: Sequence[Key] = ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
+
+from launch_tui.domain import patterns
 
 if TYPE_CHECKING:
     from launch_tui.store.logs import LineSearch
@@ -19,9 +20,9 @@ class Pattern(NamedTuple):
 
     typed: str
     hides: bool
-    raw: re.Pattern[bytes]
+    raw: patterns.Pattern[bytes]
     """For the file."""
-    shown: re.Pattern[str]
+    shown: patterns.Pattern[str]
     """For the text on the screen."""
 
 
@@ -35,13 +36,14 @@ def pattern_of(typed: str, *, may_hide: bool = False) -> Pattern | None:
     text = typed[1:] if hides else typed
     if not text:
         return None
-    flags = re.MULTILINE | (0 if any(c.isupper() for c in text) else re.IGNORECASE)
+    any_case = not any(c.isupper() for c in text)
+    sought = text.encode("utf-8", "surrogateescape")
     try:
-        shown = re.compile(text, flags)
-        raw = re.compile(text.encode("utf-8", "surrogateescape"), flags)
-    except (re.error, OverflowError, RecursionError):
-        shown = re.compile(re.escape(text), flags)
-        raw = re.compile(re.escape(text).encode("utf-8", "surrogateescape"), flags)
+        shown = patterns.compiled(text, ignore_case=any_case)
+        raw = patterns.compiled(sought, ignore_case=any_case)
+    except patterns.BadPattern:
+        shown = patterns.literal(text, ignore_case=any_case)
+        raw = patterns.literal(sought, ignore_case=any_case)
     return Pattern(typed, hides, raw, shown)
 
 
