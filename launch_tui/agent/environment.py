@@ -24,6 +24,7 @@ from launch_tui.domain.home_path import at_home
 from launch_tui.domain.job import Environment, VenvMode
 from launch_tui.domain.macros import expand
 from launch_tui.errors import StartFailed
+from launch_tui.tracking.declared import listening, put_first
 from launch_tui.tracking.offline import STRIPPED, job_environment
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def variables_of(
         variables[name] = passed_value(name, environ)
     for name in spec.secrets:
         variables[name] = secret_value(name, home.root, environ)
-    return variables | dict(devices or {})
+    return put_first(variables) | dict(devices or {})
 
 
 def about_run(run: Run, spec: RunSpec, home: Home, config: Mapping[str, object]) -> dict[str, str]:
@@ -100,9 +101,10 @@ def about_run(run: Run, spec: RunSpec, home: Home, config: Mapping[str, object])
         home: The data directory.
         config: What the launch gave for ``wandb.config``.
     """
+    directory = home.attempt(run.id, run.attempt) / "wandb"
     tracking = job_environment(
         run_id=run.id,
-        directory=home.attempt(run.id, run.attempt) / "wandb",
+        directory=directory,
         project=run.project,
         name=run.name,
         entity=spec.entity,
@@ -112,12 +114,16 @@ def about_run(run: Run, spec: RunSpec, home: Home, config: Mapping[str, object])
         queue=run.queue,
         attempt=run.attempt,
     )
-    return tracking | {
-        "LAUNCH_TUI_RUN_ID": run.id,
-        "LAUNCH_TUI_ATTEMPT": str(run.attempt),
-        "LAUNCH_TUI_RUN_DIR": str(home.shared(run.id)),
-        "MASTER_PORT": str(free_port()),
-    }
+    return (
+        tracking
+        | listening(directory)
+        | {
+            "LAUNCH_TUI_RUN_ID": run.id,
+            "LAUNCH_TUI_ATTEMPT": str(run.attempt),
+            "LAUNCH_TUI_RUN_DIR": str(home.shared(run.id)),
+            "MASTER_PORT": str(free_port()),
+        }
+    )
 
 
 def macro_values(

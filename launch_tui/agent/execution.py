@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from launch_tui import faults
 from launch_tui.agent.admission import held_by
 from launch_tui.agent.evidence import Evidence
+from launch_tui.agent.learning import learn_declared, learn_schemas
 from launch_tui.agent.ledger import RETRY_S, WAITED_FOR, Ledger
 from launch_tui.agent.limits import (
     began,
@@ -32,7 +33,7 @@ from launch_tui.agent.secure_mode import check_secure
 from launch_tui.agent.setting import Setting, keeps_container, setting_of
 from launch_tui.agent.sourcing import bring_source
 from launch_tui.agent.stopping import StopAsked, Stopping
-from launch_tui.agent.watching import Tracking, learn_schemas
+from launch_tui.agent.watching import Tracking
 from launch_tui.agent.way import attempt_of
 from launch_tui.domain.attempt import Ended, EndKind, Running, Said
 from launch_tui.domain.failure import retry_matches
@@ -294,8 +295,7 @@ class Execution:
         if outcome.state is RunState.LOST and ended.kind is EndKind.REBOOTED and self._runs_again():
             await self._ledger.requeue_preempted(ended.cause)
             return
-        if outcome.state is RunState.FINISHED:
-            await self._learn(progress)
+        await self._learn(progress, finished=outcome.state is RunState.FINISHED)
         await self._end_with(outcome, ended_at=ended.ended_at)
 
     def _outcome(self, ended: Ended, progress: Progress) -> Outcome:
@@ -345,10 +345,17 @@ class Execution:
             return
         await self._ledger.conclude(outcome, self._last_seen, ended_at=ended_at)
 
-    async def _learn(self, progress: Progress) -> None:
+    async def _learn(self, progress: Progress, *, finished: bool) -> None:
         """Teach the job what it takes and gives; a defect in that costs no run."""
+
+        def work() -> None:
+            if finished:
+                learn_schemas(self._context, self.run, progress)
+            else:
+                learn_declared(self._context, self.run, progress, ended=True)
+
         try:
-            await self._ledger.insist(lambda: learn_schemas(self._context, self.run, progress))
+            await self._ledger.insist(work)
         except Exception:
             log.exception("schemas of run %s", self.run.id)
 

@@ -12,6 +12,7 @@ from launch_tui.domain.spec import dump_spec
 from launch_tui.errors import SourceFailed
 from launch_tui.store.artifacts import ArtifactStore
 from launch_tui.store.durable import write_atomically
+from launch_tui.tracking.declared import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,7 @@ def bring_source(
         attempt.mkdir(parents=True, exist_ok=True)
         home.shared(run.id).mkdir(exist_ok=True)
         (attempt / "wandb").mkdir(exist_ok=True)
+        install(attempt / "wandb")
         _write_spec(run, spec, home)
         if spec.in_place:
             return Path(spec.in_place)

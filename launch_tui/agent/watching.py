@@ -7,13 +7,15 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.agent.learning import learn_declared
 from launch_tui.domain.metrics import most_telling
 from launch_tui.errors import DiskFull, LaunchError
-from launch_tui.store import jobs, read, write
+from launch_tui.store import write
+from launch_tui.tracking.declared import declared_size
 from launch_tui.tracking.offline import OfflineTracker, Progress, find_wandb_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from launch_tui.agent.context import Context
     from launch_tui.domain.attempt import Attempt
@@ -24,6 +26,8 @@ INTERVAL_S = 0.5
 log = logging.getLogger(__name__)
 BYTES_AT_ONCE = 256 * 1024
 """How much is read before another run gets its turn."""
+MOST_READINGS = 10
+"""How often what a script declares is read while it runs."""
 
 
 class Tracking:
@@ -36,6 +40,8 @@ class Tracking:
         self._tracker: OfflineTracker | None = None
         self._stored: dict[str, Any] = {}
         self._complaint = ""
+        self._declared = 0
+        self._readings = 0
         self._telling = write.telling_metric(context.db, run.id)
         self.progress: Progress | None = None
 
@@ -47,6 +53,7 @@ class Tracking:
                 while (await self._poll(pids)).more:
                     self._store()
                 self._store()
+                self._learn_declared()
             except LaunchError as error:
                 self._complain(error.cause)
             except Exception as error:
@@ -112,6 +119,17 @@ class Tracking:
             write.observe(self._context.db, self._run.id, changed)
             self._stored = values
 
+    def _learn_declared(self) -> None:
+        """Learn what the script declared, while it runs: the next launch may come before its end.
+
+        A script that goes on declaring is read again at its end only.
+        """
+        size = declared_size(self._attempt.directory / "wandb")
+        if self.progress is None or size == self._declared or self._readings >= MOST_READINGS:
+            return
+        self._declared, self._readings = size, self._readings + 1
+        learn_declared(self._context, self._run, self.progress)
+
     async def _poll(self, pids: Callable[[], Sequence[int]]) -> Progress:
         self.progress = await self._in_thread(self._poll_in_thread, pids)
         return self.progress
@@ -129,35 +147,3 @@ class Tracking:
     async def _in_thread(self, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._context.tracking, function, *arguments)
-
-
-def learn_schemas(context: Context, run: Run, progress: Progress) -> None:
-    """Teach the run's job version what it takes and gives."""
-    from launch_tui.domain.inputs import infer_inputs, infer_outputs, merge_schemas
-    from launch_tui.errors import NotFound
-
-    if not run.version.startswith("v") or not (progress.config or progress.summary):
-        return
-    reference = f"{run.job}:{run.version}"
-    try:
-        job = jobs.get(context.db, reference)
-    except NotFound:
-        return
-    # What the launch gave says nothing of the script's own default, so it replaces none.
-    own = without(progress.config, read.given_config(context.db, run.id))
-    learnt = merge_schemas(infer_inputs(progress.config), job.inputs)
-    inputs = merge_schemas(merge_schemas(job.inputs, learnt), infer_inputs(own))
-    outputs = merge_schemas(job.outputs, infer_outputs(progress.summary, progress.last))
-    if inputs != job.inputs or outputs != job.outputs:
-        jobs.learn(context.db, reference, inputs, outputs)
-
-
-def without(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of ``config`` whose keys, nested ones alike, ``given`` does not have."""
-    left: dict[str, Any] = {}
-    for key, value in config.items():
-        if key not in given:
-            left[key] = value
-        elif isinstance(value, dict) and isinstance(given[key], dict):
-            left |= {key: inner} if (inner := without(value, given[key])) else {}
-    return left

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.output import line, notes, pairs, print_json, say, table
 from launch_tui.cli.times import ago, local
+from launch_tui.domain.inputs import known_inputs, limits
 from launch_tui.domain.job import CodeSource, GitSource, JobKind, JobVersion, VenvMode
 from launch_tui.errors import UsageError
 from launch_tui.sdk.jobs import JobRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from launch_tui.cli.parsing import Arguments
 
 _OUTCOMES = {
@@ -79,7 +82,7 @@ def show(arguments: Arguments) -> int:
         }
     )
     for title, schema in (("input", job.inputs), ("output", job.outputs)):
-        for name, values in schema.get("properties", {}).items():
+        for name, values in known_inputs(schema):
             line(f"{title}.{name}  {_described_schema(values)}")
     return 0
 
@@ -220,9 +223,11 @@ def _described_environment(job: JobVersion) -> str:
     return f"{environment.mode} {environment.interpreter}".strip()
 
 
-def _described_schema(values: Any) -> str:  # noqa: ANN401
-    if not isinstance(values, dict):
-        return ""
+def _described_schema(values: Mapping[str, Any]) -> str:
     kind = values.get("type", "")
     shown = " or ".join(kind) if isinstance(kind, list) else str(kind)
+    bounds = limits(values)
+    shown += f" · {bounds}" if bounds else ""
+    if isinstance(values.get("enum"), list):
+        shown += f" · one of {', '.join(map(str, values['enum']))}"
     return shown + (f" = {values['default']}" if "default" in values else "")

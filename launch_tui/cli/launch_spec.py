@@ -1,9 +1,9 @@
 """``-c`` of a launch: a configuration, or W&B's launch spec with more than the configuration.
 
-A spec is read as ``wandb launch -c`` reads it: ``overrides`` (``run_config``, ``entry_point``),
-``resource_args`` and ``template_variables`` (both may stand together: the values fill the holes
-after the arguments were laid on), ``priority``, ``queue``, and who and where. Keys without a value
-are passed over: a spec that W&B wrote has all of them.
+A spec is read as ``wandb launch -c`` reads it: ``overrides`` (``run_config``, ``files``,
+``entry_point``), ``resource_args`` and ``template_variables`` (both may stand together: the values
+fill the holes after the arguments were laid on), ``priority``, ``queue``, and who and where. Keys
+without a value are passed over: a spec that W&B wrote has all of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from launch_tui.errors import UsageError
 _OVERRIDES = frozenset(
     {"run_config", "entry_point", "args", "artifacts", "files", "dockerfile", "working_dir"}
 )
-_USED_OVERRIDES = ("run_config", "entry_point", "args", "dockerfile")
+_USED_OVERRIDES = ("run_config", "files", "entry_point", "args", "dockerfile")
 _TEXTS = ("project", "entity", "name", "job", "queue")
 _OBJECTS = ("resource_args", "template_variables", "docker")
 _USED = ("overrides", *_TEXTS, "resource", *_OBJECTS, "priority")
@@ -89,6 +89,7 @@ def _check(spec: dict[str, Any], field: str) -> None:
     texts = {key: spec.get(key, "") for key in _TEXTS}
     objects = {key: spec.get(key, {}) for key in _OBJECTS}
     objects["overrides.run_config"] = overrides.get("run_config", {})
+    objects["overrides.files"] = overrides.get("files", {})
     _check_kinds(texts, str, "text", field)
     _check_kinds(objects, dict, "object", field)
     texts = {"overrides.dockerfile": overrides.get("dockerfile", "")}

@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.home_path import at_home
+from launch_tui.domain.managed_files import written_key
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def check_plain(value: object, field: str, path: tuple[str, ...] = ()) -> None:
 
 def dotted(path: Iterable[str]) -> str:
     r"""Return a path of keys as one text; a dot within a key is ``\.`` (as W&B escapes it)."""
-    return ".".join(key.replace("\\", "\\\\").replace(".", "\\.") for key in path)
+    return written_key(path)
 
 
 def _check_leaf(value: object, field: str, path: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.document import check_plain
 from launch_tui.domain.environment import check_variable
+from launch_tui.domain.managed_files import check_files
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def check_config(config: Mapping[str, Any], *, field: str = "config") -> None:
     if not config:
         return
     check_plain(config, field)
+    check_files(config, field=field)
     if len(json.dumps(config)) > MAX_CONFIG:
         allowed = f"{MAX_CONFIG // 1_000_000} MB; a file of the job for more"
         raise UsageError(field, "is too large", allowed=allowed)

@@ -13,6 +13,7 @@ import math
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.managed_files import joined_key, path_of
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 
+_Known = tuple[str, Any]
+
 MAX_OUTPUTS = 2_000
 """Keys of the history and the summary that are kept as a job's outputs."""
 
-_LEARNT = frozenset({"type", "properties", "default"})
+DECLARED_BY, SCRIPT = "declaredBy", "script"
+"""Keyword of a schema that came from the job's own script, and its value."""
+LEARNT = frozenset({"type", "properties", "default"})
 _ARTICLES = {"integer": "an integer", "array": "a list", "object": "an object", "null": "null"}
 
 
@@ -89,6 +94,7 @@ def check_config(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     Raises:
         UsageError: Naming the first key that is wrong, and what is allowed.
     """
+    _check_known_files(schema, config)
     if is_learnt(schema):
         _check_learnt(schema, config, ())
     else:
@@ -116,6 +122,22 @@ def check_schema(schema: Mapping[str, Any], *, field: str = "--schema") -> None:
             raise UsageError(field, problem, allowed="references that begin with #")
 
 
+def known_inputs(schema: Mapping[str, Any]) -> list[tuple[str, Schema]]:
+    """Return the inputs of a job by the keys of a launch; of nested ones the innermost."""
+    found = [(name, inner) for name, inner in _known_keys(schema) if isinstance(inner, dict)]
+    return [(name, inner) for name, inner in found if not inner.get("properties")]
+
+
+def limits(schema: Mapping[str, Any]) -> str:
+    """Return the range of a number in a few cells, empty for none: ``1..8``, ``> 0``, ``≤ 1``."""
+    low, over = schema.get("minimum"), schema.get("exclusiveMinimum")
+    high, under = schema.get("maximum"), schema.get("exclusiveMaximum")
+    if low is not None and high is not None:
+        return f"{low}..{high}"
+    signs = ((">", over), ("≥", low), ("<", under), ("≤", high))
+    return " ".join(f"{sign} {value}" for sign, value in signs if value is not None)
+
+
 def unknown_keys(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
     """Return the keys of a config that no run had, each with the known key that is most alike.
 
@@ -132,7 +154,7 @@ def unknown_keys(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[s
 
 def is_learnt(schema: Mapping[str, Any]) -> bool:
     """Whether a schema says no more than what is learnt from runs."""
-    return set(schema) <= _LEARNT and all(
+    return set(schema) <= LEARNT and all(
         isinstance(inner, dict) and is_learnt(inner)
         for inner in schema.get("properties", {}).values()
     )
@@ -179,14 +201,14 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
     for key, value in tree.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict) and value and "_type" not in value:
-            yield from _leaves(value, f"{name}.")
+            yield from _leaves(value, name if path_of(key) else f"{name}.")
         else:
             yield name, value
 
 
 def _adapts(schema: Mapping[str, Any]) -> bool:
     """Whether this level was learnt, so that it may learn more."""
-    return set(schema) <= _LEARNT
+    return set(schema) <= LEARNT
 
 
 def _types(schema: Mapping[str, Any]) -> list[str]:
@@ -206,6 +228,14 @@ def _merged_properties(known: Mapping[str, Any], new: Mapping[str, Any]) -> Sche
     return merged
 
 
+def _check_known_files(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Refuse values for a file that the job does not manage, once it is known which it does."""
+    known = [key for key in schema.get("properties", {}) if path_of(key)]
+    for key in config:
+        if known and path_of(key) and key not in known:
+            raise UsageError(key, "is no file that the job manages", allowed=", ".join(known))
+
+
 def _check_learnt(
     schema: Mapping[str, Any], config: Mapping[str, Any], path: tuple[str, ...]
 ) -> None:
@@ -217,7 +247,7 @@ def _check_learnt(
         here = (*path, key)
         types = _types(known)
         if not _fits(value, types):
-            raise UsageError(".".join(here), _what_it_is(value), allowed=_allowed(known, types))
+            raise UsageError(joined_key(here), _what_it_is(value), allowed=_allowed(known, types))
         if isinstance(value, dict):
             _check_learnt(known, value, here)
 
@@ -253,14 +283,10 @@ def _named(kind: str) -> str:
 
 def _check_given(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     import jsonschema
-    from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    kind = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
     try:
-        kind.check_schema(dict(schema))
-        # An empty registry: a reference to another machine must not be fetched.
-        validator = kind(schema, registry=Registry())
+        validator = _validator(schema)
         problem = jsonschema.exceptions.best_match(validator.iter_errors(config))
     except jsonschema.exceptions.SchemaError as error:
         raise UsageError("--schema", f"is no JSON Schema: {error.message}") from error
@@ -270,21 +296,92 @@ def _check_given(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
         raise _refusal(problem)
 
 
+def _validator(schema: Mapping[str, Any]) -> jsonschema.protocols.Validator:
+    """Return what checks configs by a schema; that of the last schema is kept, for many runs."""
+    if _last and _last[0][0] is schema:
+        return _last[0][1]
+    import jsonschema
+    from referencing import Registry
+
+    kind = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
+    kind.check_schema(dict(schema))
+    # An empty registry: a reference to another machine must not be fetched.
+    validator = kind(_for_launch(schema), registry=Registry())
+    _last[:] = [(schema, validator)]
+    return validator
+
+
+_last: list[tuple[Mapping[str, Any], jsonschema.protocols.Validator]] = []
+
+
+def _for_launch(schema: Mapping[str, Any]) -> Schema:
+    """Return a schema as a launch is checked by: what the script has by itself nobody must give.
+
+    A script that declares its inputs validates its whole configuration by the same schema, of
+    which a launch gives a part; whether it has a value of its own is not known of every key.
+    """
+    made = dict(schema)
+    if schema.get(DECLARED_BY) == SCRIPT:
+        made = _without_required(made)
+    properties = made.get("properties")
+    if isinstance(properties, dict):
+        made["properties"] = {
+            key: _for_launch(inner) if path_of(key) and isinstance(inner, dict) else inner
+            for key, inner in properties.items()
+        }
+    return made
+
+
+def _without_required(schema: Schema) -> Schema:
+    made = {key: value for key, value in schema.items() if key != "required"}
+    if isinstance(schema.get("properties"), dict):
+        made["properties"] = {
+            key: _without_required(inner) if isinstance(inner, dict) else inner
+            for key, inner in schema["properties"].items()
+        }
+    return made
+
+
 def _refusal(problem: jsonschema.ValidationError) -> UsageError:
-    path = ".".join(str(part) for part in problem.absolute_path)
-    rule = problem.validator
+    path = [str(part) for part in problem.absolute_path]
+    rule, value, instance = str(problem.validator), problem.validator_value, problem.instance
+    if rule == "required" and isinstance(value, list) and isinstance(instance, dict):
+        missing = next((str(name) for name in value if name not in instance), "")
+        return UsageError(joined_key([*path, missing]), "is required, and no value is given")
     allowed = ""
-    if rule in ("type", "enum", "minimum", "maximum", "pattern", "const", "format"):
-        value = problem.validator_value
-        allowed = f"{rule} {', '.join(map(str, value)) if isinstance(value, list) else value}"
-    return UsageError(path or "config", problem.message, allowed=allowed)
+    if rule in _TOLD:
+        allowed = _TOLD[rule].format(
+            ", ".join(map(str, value)) if isinstance(value, list) else value
+        )
+    elif rule == "additionalProperties" and isinstance(problem.schema, dict):
+        allowed = ", ".join(problem.schema.get("properties", {}))
+    return UsageError(joined_key(path) or "config", problem.message, allowed=allowed)
 
 
-def _known_keys(schema: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Schema]]:
+_TOLD = {
+    "type": "type {}",
+    "enum": "one of {}",
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "exclusiveMinimum": "more than {}",
+    "exclusiveMaximum": "less than {}",
+    "multipleOf": "a multiple of {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} values",
+    "maxItems": "at most {} values",
+    "pattern": "pattern {}",
+    "const": "const {}",
+    "format": "format {}",
+}
+"""What a rule of a schema allows, in words."""
+
+
+def _known_keys(schema: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[_Known]:
     for key, inner in schema.get("properties", {}).items():
-        yield f"{prefix}{key}", inner
+        yield joined_key((*path, key)), inner
         if isinstance(inner, dict):
-            yield from _known_keys(inner, f"{prefix}{key}.")
+            yield from _known_keys(inner, (*path, key))
 
 
 def _is_inside(name: str, known: set[str]) -> bool:

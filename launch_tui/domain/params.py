@@ -13,6 +13,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.managed_files import joined_key, split_key
 from launch_tui.domain.words import parse_value
 from launch_tui.errors import UsageError
 
@@ -46,7 +47,7 @@ def parse_params(words: Iterable[str], *, field: str = "--param") -> dict[str, l
         key, separator, text = word.partition("=")
         if not separator:
             raise UsageError(field, f"{word!r} has no '='", allowed=_ALLOWED)
-        if not all(key.split(".")):
+        if not all(split_key(key)):
             raise UsageError(field, f"{word!r} has an empty key", allowed=_ALLOWED)
         if key in params:
             allowed = f"all values in one: {key}=a,b,c"
@@ -71,7 +72,7 @@ def product(params: Mapping[str, Sequence[Any]], *, field: str = "--param") -> l
             raise UsageError(field, f"{key} has no values", allowed=_ALLOWED)
     _check_count(params, field)
     _check_paths(params, field)
-    paths = [key.split(".") for key in params]
+    paths = [split_key(key) for key in params]
     return [_nested(paths, values) for values in itertools.product(*params.values())]
 
 
@@ -172,12 +173,11 @@ def _check_length(count: int, field: str) -> None:
 
 def _check_paths(keys: Iterable[str], field: str) -> None:
     """Raise for a key that lies within another: ``a`` and ``a.b`` cannot both have a value."""
-    known = set(keys)
-    for key in known:
-        parts = key.split(".")
-        for depth in range(1, len(parts)):
-            outer = ".".join(parts[:depth])
-            if outer in known:
+    known = {tuple(split_key(key)) for key in keys}
+    for path in known:
+        for depth in range(1, len(path)):
+            if path[:depth] in known:
+                key, outer = joined_key(path), joined_key(path[:depth])
                 raise UsageError(field, f"{key} lies within {outer}, which has values of its own")
 
 

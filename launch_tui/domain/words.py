@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.managed_files import joined_key, path_of, split_key
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,9 +45,10 @@ def write_value(value: Any) -> str:  # noqa: ANN401
 
 
 def parse_assignments(words: Iterable[str]) -> dict[str, Any]:
-    """Return the configuration that ``key=value`` words give.
+    r"""Return the configuration that ``key=value`` words give.
 
-    A dotted key names a nested value: ``optimizer.lr=0.1`` is ``{"optimizer": {"lr": 0.1}}``.
+    A dotted key names a nested value: ``optimizer.lr=0.1`` is ``{"optimizer": {"lr": 0.1}}``, and
+    ``conf.yaml:lr=0.1`` one of a managed file. A dot within a key is written ``\.``.
 
     Raises:
         UsageError: For a word without ``=``, an empty key, or two words that contradict.
@@ -56,7 +58,7 @@ def parse_assignments(words: Iterable[str]) -> dict[str, Any]:
         key, separator, value = word.partition("=")
         if not separator:
             raise UsageError(word, "is no key=value", allowed="key=value words, such as lr=0.1")
-        path = key.split(".")
+        path = split_key(key)
         if not all(path):
             raise UsageError(word, "has an empty key", allowed="key=value or outer.inner=value")
         _put(config, path, parse_value(value), word)
@@ -79,7 +81,7 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
     """Yield the values of nested objects under their keys joined by dots."""
     for key, value in values.items():
         if isinstance(value, dict) and value:
-            yield from flattened(value, f"{prefix}{key}.")
+            yield from flattened(value, f"{prefix}{key}" if path_of(key) else f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 
@@ -88,9 +90,9 @@ def _put(config: dict[str, Any], path: list[str], value: Any, word: str) -> None
     for depth, part in enumerate(path[:-1], 1):
         inner = config.setdefault(part, {})
         if not isinstance(inner, dict):
-            outer = ".".join(path[:depth])
+            outer = joined_key(path[:depth])
             raise UsageError(word, f"{outer} was given a value of its own already")
         config = inner
     if path[-1] in config:
-        raise UsageError(word, f"{'.'.join(path)} is given twice")
+        raise UsageError(word, f"{joined_key(path)} is given twice")
     config[path[-1]] = value

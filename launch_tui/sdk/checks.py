@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain import given
+from launch_tui.domain.managed_files import file_key, split_files
+from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from launch_tui.domain.spec import RunSpec
     from launch_tui.sdk.request import LaunchRequest
 
 
@@ -30,6 +33,26 @@ def check_request(request: LaunchRequest) -> None:
     given.check_command(words, field="-E")
     given.check_command(request.arguments or (), field="--")
     given.check_config(request.config)
+
+
+def check_managed_files(config: Mapping[str, Any], spec: RunSpec) -> None:
+    """Refuse values for files that a run would not have to itself: wandb writes into the file.
+
+    Raises:
+        UsageError: Where the run has the person's own folder, or a link to the file's.
+    """
+    for path in split_files(config)[1]:
+        if spec.in_place:
+            allowed = "without --in-place, where each run has its own copy"
+            raise UsageError(
+                file_key(path), f"would change {path} in {spec.in_place}", allowed=allowed
+            )
+        for link in spec.links:
+            if f"{path}/".startswith(f"{link.rstrip('/')}/"):
+                allowed = "a file in each run's own copy"
+                raise UsageError(
+                    file_key(path), f"lies in {link}, which is linked (--link)", allowed=allowed
+                )
 
 
 def check_changes(changes: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.declared import normalised
 from launch_tui.domain.given import check_text
 from launch_tui.domain.home_path import at_home
 from launch_tui.domain.inputs import check_schema
@@ -102,7 +103,8 @@ class Jobs:
             jobs.check_alias(alias)
         check_text(request.description, field="-d")
         if request.inputs:
-            check_schema(request.inputs)
+            request = replace(request, inputs=normalised(request.inputs))
+            check_schema(request.inputs or {})
         if request.kind is JobKind.GIT:
             return self._create_git(request)
         if request.kind is JobKind.IMAGE:
@@ -272,8 +274,12 @@ class Jobs:
 
     def _save(self, request: JobRequest, job: JobVersion, warnings: Sequence[str]) -> Created:
         saved = jobs.save_version(self._db, job, request.aliases)
-        shown = () if saved.outcome == "unchanged" else tuple(warnings)
-        return Created(job=saved.job, outcome=saved.outcome, warnings=shown)
+        made, shown = saved.job, () if saved.outcome == "unchanged" else tuple(warnings)
+        if request.inputs and saved.outcome == "unchanged":
+            # What a job takes is no part of what makes a version: that is its source and command.
+            jobs.learn(self._db, f"{made.name}:{made.version}", request.inputs, made.outputs)
+            made = jobs.get(self._db, f"{made.name}:{made.version}")
+        return Created(job=made, outcome=saved.outcome, warnings=shown)
 
 
 def _with_image(environment: Environment, request: JobRequest, files: SourceFiles) -> Environment:

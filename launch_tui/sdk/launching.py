@@ -25,7 +25,7 @@ from launch_tui.domain.run import check_priority
 from launch_tui.domain.spec import RunSpec
 from launch_tui.domain.words import merge
 from launch_tui.errors import NotAvailable, UsageError
-from launch_tui.sdk.checks import check_changes, check_request
+from launch_tui.sdk.checks import check_changes, check_managed_files, check_request
 from launch_tui.sdk.jobs import JobRequest, current_interpreter, resolve_environment
 from launch_tui.sdk.request import LaunchRequest, command_of
 from launch_tui.sdk.resources import own_resources, resolve_resources
@@ -113,6 +113,7 @@ class Launcher:
                 resources=resolve_resources(self._db.home, queue, own, values),
             )
         if "config" in changes:
+            check_managed_files(changes["config"], spec)
             self._check_config(run.job, run.version, changes["config"])
         plain = {k: v for k, v in changes.items() if k in _PLAIN}
         with self._db.transaction():
@@ -142,6 +143,7 @@ class Launcher:
         )
         queue = self._queue(changes.queue or run.queue, make=make)
         check_target(queue, spec, changes)
+        check_managed_files(config, spec)
         self._check_config(run.job, run.version, config)
         same_resource = queue.resource == run.resource
         own = merge(
@@ -192,6 +194,7 @@ class Launcher:
             if not request.params:
                 self._check_config(name, version, request.config, job)
         check_target(queue, spec, request)
+        check_managed_files(request.config, spec)
         own = own_resources(queue.resource, request.resource_args)
         spec = replace(
             spec,
@@ -232,6 +235,7 @@ class Launcher:
         for combination in product(params):
             config = merge(new.config, combination)
             check_config(config)
+            check_managed_files(config, new.spec)
             if job is not None:
                 self._check_config(new.job, new.version, config, job)
             news.append(replace(new, config=config, group=group))

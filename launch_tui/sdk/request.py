@@ -7,8 +7,9 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.managed_files import join_files, split_files
 from launch_tui.domain.queue import DEFAULT_QUEUE
-from launch_tui.domain.words import write_value
+from launch_tui.domain.words import flattened, write_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,8 @@ class LaunchRequest:
     """What a person asks to be run. Empty fields mean the job's or queue's own.
 
     ``job`` is a reference; ``in_place`` a folder to run in without a snapshot (then ``job`` is not
-    needed and ``entry_point`` is). ``config`` reaches ``wandb.config``. ``setenv`` are values;
+    needed and ``entry_point`` is). ``config`` reaches ``wandb.config``, and under ``"PATH:"`` the
+    file PATH that the job manages. ``setenv`` are values;
     ``pass_env`` and ``secrets`` are names, resolved by the agent at start. ``from_here`` says that
     the job is the folder one stands in: an environment of the mode ``current`` is then the one in
     use now, not the one that was in use when the job was made.
@@ -101,13 +103,13 @@ def rerun_command_line(run_id: str, changes: LaunchRequest) -> str:
 
 def _flags(request: LaunchRequest) -> list[str]:
     # What a key=value word would read as something else (a dot, a leading dash) goes by -c.
-    plain = all(
-        key and not key.startswith("-") and not set(key) & set(".=") for key in request.config
-    )
-    if plain:
-        words = [f"{key}={write_value(value)}" for key, value in request.config.items()]
+    config, files = split_files(request.config)
+    files = {path: values for path, values in files.items() if values}
+    if all(map(_is_plain, config)) and not any(map(_has_odd_keys, files.values())):
+        words = [f"{key}={write_value(value)}" for key, value in config.items()]
+        words += [f"{k}={write_value(v)}" for k, v in flattened(join_files({}, files))]
     else:
-        words = ["-c", json.dumps({"overrides": {"run_config": dict(request.config)}})]
+        words = ["-c", json.dumps({"overrides": {"run_config": config, "files": files}})]
     for flag, value in (
         ("--name", request.name),
         ("-p", request.project),
@@ -137,6 +139,18 @@ def _flags(request: LaunchRequest) -> list[str]:
             words += [flag, value]
     words += ["--keep"] if request.keep else []
     return words + _resource_flags(request.resource_args)
+
+
+def _is_plain(key: str) -> bool:
+    return bool(key) and not key.startswith("-") and not set(key) & set(".=\\")
+
+
+def _has_odd_keys(values: object) -> bool:
+    """Whether a managed file is given what no ``path:key=value`` words can say."""
+    return isinstance(values, dict) and not all(
+        _is_plain(key) and not (isinstance(value, dict) and _has_odd_keys(value))
+        for key, value in values.items()
+    )
 
 
 def _values(template_variables: Mapping[str, Any]) -> list[str]:

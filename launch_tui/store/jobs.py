@@ -228,7 +228,9 @@ def _insert_version(db: Database, job_id: int, number: int, identity: str, job: 
             (job_id, number - 1),
         )
         if row:
-            inputs, outputs = json.loads(row["inputs"]), json.loads(row["outputs"])
+            from launch_tui.domain.declared import loosened
+
+            inputs, outputs = loosened(json.loads(row["inputs"])), json.loads(row["outputs"])
     db.execute(
         _INSERT_VERSION,
         (

@@ -28,6 +28,8 @@ LONGEST_NOTE = 4096
 TAKEN, UNABLE = 96, 97
 """What the launcher ends with when the token is taken, and when it cannot write where it must."""
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
+HOOK_VARIABLE, INPUTS_VARIABLE = "LAUNCH_TUI_HOOK", "LAUNCH_TUI_INPUTS"
+"""The folder that goes first on PYTHONPATH, unless the second is empty (``tracking.declared``)."""
 GROUP_VARIABLE = "TINI_KILL_PROCESS_GROUP"
 """Has Docker's init hand signals to all of the job's process group, as a terminal would."""
 
@@ -79,6 +81,13 @@ set +C
 exec >>"$_lt/{LOG}" 2>&1
 if [ -n "$_lt_why" ]; then _lt_end "$_lt_status" "$_lt_why"; fi
 unset {GROUP_VARIABLE}
+if [ -n "${{{HOOK_VARIABLE}-}}" ]; then
+  if [ -n "${{{INPUTS_VARIABLE}-}}" ]; then
+    PYTHONPATH=${HOOK_VARIABLE}${{PYTHONPATH:+:$PYTHONPATH}}
+    export PYTHONPATH
+  fi
+  unset {HOOK_VARIABLE}
+fi
 shopt -s execfail 2>/dev/null
 trap '_lt_failed "$?" "$1"' EXIT
 exec "$@"

@@ -11,6 +11,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.managed_files import split_files
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -93,7 +95,8 @@ def job_environment(
         project: The project; empty leaves it to the script.
         name: The display name; a ``name=`` in the script beats it.
         entity: A label; empty leaves it out.
-        config: What reaches ``wandb.config``, where it beats the script's own values.
+        config: What reaches ``wandb.config``, where it beats the script's own values, and what
+            W&B's ``launch.manage_config_file`` lays into files (``domain.managed_files``).
         tags: Tags; wandb splits them at commas. ``tags=`` in the script beats them.
         notes: A note; ``notes=`` in the script beats it.
         queue: The queue's name.
@@ -114,7 +117,10 @@ def job_environment(
         "WANDB_RESUME": "allow" if attempt > 1 else "",
     }
     given = {name: value for name, value in variables.items() if value}
-    return given | _config_variables(config or {})
+    own, files = split_files(config or {})
+    return (
+        given | _in_pieces("WANDB_CONFIG", own) | _in_pieces("WANDB_LAUNCH_FILE_OVERRIDES", files)
+    )
 
 
 def why_untracked(log_tail: bytes, environment: Mapping[str, str]) -> str | None:
@@ -147,12 +153,12 @@ _SIGNS = (
 )
 
 
-def _config_variables(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the launch configuration in the pieces that wandb joins again."""
-    if not config:
+def _in_pieces(name: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """Return values as JSON in one variable, or in the pieces that wandb joins again."""
+    if not values:
         return {}
-    text = json.dumps(config)
+    text = json.dumps(values)
     if len(text) <= CONFIG_PIECE:
-        return {"WANDB_CONFIG": text}
+        return {name: text}
     pieces = [text[at : at + CONFIG_PIECE] for at in range(0, len(text), CONFIG_PIECE)]
-    return {f"WANDB_CONFIG_{number}": piece for number, piece in enumerate(pieces)}
+    return {f"{name}_{number}": piece for number, piece in enumerate(pieces)}

@@ -7,6 +7,7 @@ import shlex
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.managed_files import joined_key, split_key
 from launch_tui.domain.words import write_value
 from launch_tui.tui.form_fields import text_of, without
 from launch_tui.tui.launch_model import CONFIG, MORE
@@ -25,7 +26,7 @@ def texts_with(model: LaunchModel, changes: Mapping[str, Any]) -> dict[str, str]
         changes: Values by the keys of the configuration, nested ones joined by dots.
     """
     fields = model.inputs_and_queue()
-    own = {".".join(one.path): one.key for one in fields if one.path}
+    own = {joined_key(one.path): one.key for one in fields if one.path}
     texts = {own[key]: text_of(value) for key, value in changes.items() if key in own}
     rest = {key: value for key, value in changes.items() if key not in own}
     if not rest:
@@ -42,7 +43,7 @@ def _with(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     changed = deepcopy(dict(config))
     for key, value in changes.items():
         # A key may have a dot of its own.
-        path = [key] if key in changed else key.split(".")
+        path = [key] if key in changed else split_key(key)
         inner = changed
         for part in path[:-1]:
             if not isinstance(inner.get(part), dict):

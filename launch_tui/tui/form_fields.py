@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.inputs import check_config
+from launch_tui.domain.inputs import check_config, limits
+from launch_tui.domain.managed_files import joined_key
 from launch_tui.domain.words import merge, parse_value
 from launch_tui.errors import UsageError
 
@@ -152,13 +153,8 @@ def without(config: Mapping[str, Any], paths: Sequence[Sequence[str]]) -> dict[s
 
 def hint_of(kind: Kind, schema: Mapping[str, Any]) -> str:
     """Return what a field takes, in a few cells: ``int · 1..8``."""
-    low = schema.get("minimum", schema.get("exclusiveMinimum"))
-    high = schema.get("maximum", schema.get("exclusiveMaximum"))
-    if low is None and high is None:
-        return str(kind)
-    if low is None:
-        return f"{kind} · ≤ {high}"
-    return f"{kind} · ≥ {low}" if high is None else f"{kind} · {low}..{high}"
+    bounds = limits(schema)
+    return f"{kind} · {bounds}" if bounds else str(kind)
 
 
 def _fields(
@@ -198,7 +194,7 @@ def _field(
     definitions = {key: root[key] for key in ("$defs", "definitions", "$schema") if key in root}
     return Field(
         key=".".join(("config", *path)),
-        label=".".join(path),
+        label=joined_key(path),
         kind=kind,
         path=path,
         schema={**definitions, **schema},

@@ -11,6 +11,7 @@ from textual.content import Content
 
 from launch_tui.domain.environment import looks_secret
 from launch_tui.domain.job import CodeSource, GitSource
+from launch_tui.domain.managed_files import path_of
 from launch_tui.domain.quantities import write_duration
 from launch_tui.domain.text import printable
 
@@ -73,7 +74,7 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[Pair]:
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict) and value:
-            yield from flattened(value, f"{name}.")
+            yield from flattened(value, name if path_of(key) else f"{name}.")
         else:
             yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from launch_tui.agent.watching import without
+from launch_tui.agent.learning import without
 
 
 def test_what_a_launch_gave_is_left_out_of_what_the_script_set_itself():

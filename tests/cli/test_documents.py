@@ -113,7 +113,7 @@ def test_a_launch_spec_is_read_as_wandb_wrote_it(capsys):
         ({"overrides": {"args": "x"}}, "overrides.args is no list of texts"),
         ({"overrides": {"args": [1]}}, "overrides.args is no list of texts"),
         ({"overrides": {"dockerfile": 1}}, "overrides.dockerfile is no text"),
-        ({"overrides": {"files": {"a": 1}}}, "overrides.files is not available yet"),
+        ({"overrides": {"files": ["a"]}}, "overrides.files is no object"),
         (
             {"overrides": {"run_config": {"a": 1}}, "docker": {"docker_image": 1}},
             "docker.docker_image is no text",

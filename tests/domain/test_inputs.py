@@ -166,8 +166,8 @@ GIVEN = {
 @pytest.mark.parametrize(
     ("config", "field", "allowed"),
     [
-        ({"lr": -1}, "lr", "minimum 0"),
-        ({"kind": "c"}, "kind", "enum a, b"),
+        ({"lr": -1}, "lr", "at least 0"),
+        ({"kind": "c"}, "kind", "one of a, b"),
         ({"inner": {"n": "x"}}, "inner.n", "type integer"),
     ],
 )

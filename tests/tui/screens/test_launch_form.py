@@ -183,7 +183,7 @@ async def test_what_is_wrong_is_told_at_its_field_and_counted_on_the_button(scho
         assert app.launch.runs.count() == 0
         put(app, "config.lr", "2")
         await pilot.pause()
-        assert "maximum 1" in frame(app)
+        assert "at most 1" in frame(app)
 
 
 async def test_the_command_of_the_plan_launches_the_same(schooled, make_app, private_home):
