@@ -161,7 +161,7 @@ def forget(home: Home) -> None:
     with _taken(home, patient=True) as copy:
         assert copy is not None
         os.ftruncate(copy, 0)
-        os.fsync(copy)
+        os.fdatasync(copy)
 
 
 def sealed_cleanly(home: Home) -> bool:
@@ -224,7 +224,7 @@ def _seal(
         if not moving and known:
             return True
         _write_header(copy, Header(page_size, header.pages if known and header else 0, False))
-        os.fsync(copy)
+        os.fdatasync(copy)
         faults.point("seal.marked")
         version = mover.execute("PRAGMA data_version").fetchone()[0]
         _, in_log, moved = mover.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -239,7 +239,7 @@ def _seal(
     with disk_errors(copy_path(home)):
         _copy_pages(home, copy, page_size, sorted(moving) if known else range(1, pages + 1))
         os.ftruncate(copy, _HEADER_BYTES + pages * (DIGEST_BYTES + page_size))
-        os.fsync(copy)
+        os.fdatasync(copy)
         faults.point("seal.copied")
         _write_header(copy, Header(page_size, pages, True))
     return True
