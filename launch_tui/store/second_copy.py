@@ -114,6 +114,8 @@ def compare(home: Home) -> Comparison:
     except FileNotFoundError:
         return Comparison(False, "there is no second copy of the store")
     try:
+        # Not while pages move: one file would be ahead of the other.
+        fcntl.flock(copy, fcntl.LOCK_SH)
         header = _read_header(copy)
         if header is None:
             # An empty one was begun by somebody who had no time to fill it.

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
 from launch_tui.care import run_record
 from launch_tui.care.fsck import check, repair
+from launch_tui.errors import StoreError
 from launch_tui.sdk import Launch, LaunchRequest
 from launch_tui.store import claiming, write
 from launch_tui.store.accounts import put_record, record_of
+from launch_tui.store.database import APPLICATION_ID
 from launch_tui.store.inspection import count_anew, wrong_counters
+from launch_tui.store.paths import Home
 
 OWNER = "agent"
 
@@ -122,3 +127,47 @@ def test_a_repair_wants_the_directory_for_itself(launch, ended):
     )
     launch.close()
     assert subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("stamp", "told"), [((1, 1), "not a launch_tui store"), ((None, 99), "newer launch_tui")]
+)
+def test_what_is_not_ours_is_refused_and_not_repaired(private_home, stamp, told):
+    application, version = stamp
+    private_home.mkdir()
+    store = Home(private_home).store
+    with closing(sqlite3.connect(store)) as made:
+        made.execute("CREATE TABLE moz_places (url)")
+        made.execute(f"PRAGMA application_id = {application or APPLICATION_ID}")
+        made.execute(f"PRAGMA user_version = {version}")
+        made.commit()
+    before = store.read_bytes()
+    for act in (check, repair):
+        with pytest.raises(StoreError, match=told):
+            act(Home(private_home))
+    assert store.read_bytes() == before
+
+
+def test_a_directory_that_is_none_or_not_there(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="is not a directory"):
+        check(Home(tmp_path / "file"))
+    assert not check(Home(tmp_path / "nowhere")).found
+    assert not repair(Home(tmp_path / "nowhere")).found
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_what_another_program_wrote_is_taken_as_it_is(launch, ended):
+    launch.close()
+    with closing(sqlite3.connect(launch.home.store)) as other:
+        for number in range(300):
+            other.execute("INSERT INTO drafts VALUES (?, ?, '')", (f"{number}", "x" * 200))
+        other.commit()
+    report = repair(launch.home)
+    assert not report.found
+    assert [f.cause.partition("(")[0] for f, _ in report.mended] == [
+        "another program has written into the store "
+    ]
+    with Launch() as again:
+        assert again.db.one("SELECT count(*) FROM drafts")[0] == 300
+    assert not check(launch.home).found
