@@ -284,7 +284,8 @@ def _move_most(home: Home, mover: sqlite3.Connection) -> tuple[set[int], int, sq
         log: as long as it is there, the log is not begun anew, and its frames stay.
     """
     pin = _connect(home, "ro", BRIEFLY_S)
-    if os.stat(f"{home.store}-wal").st_size < LONG_BYTES:  # noqa: PTH116
+    log = home.store.with_name(f"{home.store.name}-wal")
+    if not log.exists() or log.stat().st_size < LONG_BYTES:
         return set(), 0, pin
     before = _log_salts(home)
     pin.execute("BEGIN")
@@ -298,9 +299,12 @@ def _move_most(home: Home, mover: sqlite3.Connection) -> tuple[set[int], int, sq
 
 
 def _log_salts(home: Home) -> bytes:
-    """Return what tells one round of the log from the next."""
-    with open(f"{home.store}-wal", "rb") as file:  # noqa: PTH123
-        return file.read(_WAL_HEADER.size)[16:24]
+    """Return what tells one round of the log from the next; nothing where there is no log."""
+    try:
+        with home.store.with_name(f"{home.store.name}-wal").open("rb") as file:
+            return file.read(_WAL_HEADER.size)[16:24]
+    except FileNotFoundError:
+        return b""
 
 
 def _copy_pages(home: Home, copy: int, page_size: int, numbers: Iterable[int]) -> None:

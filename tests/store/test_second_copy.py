@@ -111,6 +111,14 @@ def test_a_store_without_a_copy_gets_one(home, db, queue, new_run):
     assert same(home)
 
 
+def test_a_store_without_a_log_is_sealed(home, db, queue):
+    db.close()
+    for ending in ("-wal", "-shm", ".copy"):
+        home.store.with_name(home.store.name + ending).unlink()
+    assert seal(home)
+    assert same(home)
+
+
 def test_many_writers_and_closers_leave_the_same_in_both(home, db, queue):
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(number)]) for number in range(4)]
     for _ in range(20):
