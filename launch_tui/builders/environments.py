@@ -166,10 +166,14 @@ class EnvironmentStore:
 
 
 def own_files(path: Path) -> dict[str, str]:
-    """Return the digests of an environment's files that no package says anything of."""
+    """Return the digests of an environment's files that no package says anything of.
+
+    Among them what each package says of its files.
+    """
     import hashlib
 
     places = [path / "pyvenv.cfg", *sorted((path / "bin").glob("*"))]
+    places += sorted(path.glob("lib/python*/site-packages/*.dist-info/RECORD"))
     return {
         str(place.relative_to(path)): hashlib.sha256(place.read_bytes()).hexdigest()
         for place in places

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from launch_tui import faults
 from launch_tui.care import fsck_artifacts, fsck_caches, fsck_runs, fsck_store
 from launch_tui.care.findings import Finding, Report
-from launch_tui.errors import AgentBusy, LaunchError, StoreBusy
+from launch_tui.errors import AgentBusy, LaunchError, StoreBusy, StoreError
 from launch_tui.store.agent_lock import AgentLock, is_held
 from launch_tui.store.ownership import keep_private
 from launch_tui.store.paths import check_file_system
@@ -114,6 +114,11 @@ def _mend_all(look: Callable[[], Iterator[Finding]]) -> list[tuple[Finding, str]
 
 
 def _usable(home: Home) -> None:
+    if home.root.exists() and not home.root.is_dir():
+        raise StoreError(
+            f"the data directory {home.root} is not a directory",
+            next_step="choose another one with LAUNCH_TUI_HOME",
+        )
     check_file_system(home.root)
     keep_private(home.root)
 

@@ -96,16 +96,24 @@ def _environment_problem(path: Path) -> str:
     recorded = recorded_files(path)
     if recorded is not None and recorded.items() - own_files(path).items():
         return "a file of an environment is missing or damaged"
-    for record in path.glob("lib/python*/site-packages/*.dist-info/RECORD"):
-        site = record.parent.parent
-        try:
-            with record.open(newline="", encoding="utf-8") as file:
-                rows = list(csv.reader(file))
-        except (OSError, ValueError, csv.Error):
-            return f"{record.parent.name} of an environment is damaged"
-        for name, digest, *_ in (row for row in rows if len(row) >= 2):
-            if digest and not _is(site / name, digest):
-                return f"{name} of {record.parent.name} is missing or damaged"
+    for package in path.glob("lib/python*/site-packages/*.dist-info"):
+        if problem := _package_problem(package):
+            return problem
+    return ""
+
+
+def _package_problem(package: Path) -> str:
+    """Return what is wrong with the files of a package; it lists them, itself among them."""
+    try:
+        with (package / "RECORD").open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if len(row) >= 2]
+    except (OSError, ValueError, csv.Error):
+        rows = []
+    if not any(name == f"{package.name}/RECORD" for name, *_ in rows):
+        return f"{package.name} of an environment is damaged"
+    for name, digest, *_ in rows:
+        if digest and not _is(package.parent / name, digest):
+            return f"{name} of {package.name} is missing or damaged"
     return ""
 
 

@@ -39,6 +39,8 @@ def findings(home: Home) -> Iterator[Finding]:
     if not home.store.exists():
         yield from _missing(home, found)
         return
+    if 1 not in found.store_wrong:
+        integrity.require_ours(home)
     if lost := lost_of_log(home):
         yield Finding(
             phase=PHASE,

@@ -42,6 +42,7 @@ Agent
 Machine
   demo [--headless]          a real training job, from nothing
   doctor                     what was found on this machine
+  fsck                       check the data directory, and repair it
   env list|prune             cached Python environments
   image list|prune           Docker images that were built
   completion bash|zsh|fish   shell completion

@@ -48,11 +48,13 @@ def data_directory(home: Home) -> Check:
 def store(home: Home) -> Check:
     """Whether the store can be read, and what is in it."""
     from launch_tui.sdk import Launch
+    from launch_tui.sdk.care import check_briefly
     from launch_tui.store.database import SCHEMA_VERSION
 
     if not home.store.exists():
         return Check(check="store", ok=True, found="none yet: the first command makes it")
     try:
+        check_briefly(home)
         with Launch(home.root, read_only=True) as sdk:
             counts = ", ".join(
                 f"{n} {state}" for state, n in sdk.queues.state_counts().items() if n

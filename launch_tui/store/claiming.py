@@ -17,7 +17,7 @@ from launch_tui import faults
 from launch_tui.domain.failure import FailureKind
 from launch_tui.domain.run import ACTIVE, Phase, Run, RunState
 from launch_tui.domain.spec import RunSpec, load_spec
-from launch_tui.errors import Stale
+from launch_tui.errors import Stale, StoreCorrupt
 from launch_tui.store import read
 from launch_tui.store.clock import now
 from launch_tui.store.read import RUN_COLUMNS
@@ -82,12 +82,32 @@ def claim(
     if not db.all(_CANDIDATES):
         return None
     db.require_room()
+    broken: set[int] = set()
+    while True:
+        before = len(broken)
+        try:
+            return _claim(db, owner, queues, after, admit, broken)
+        except StoreCorrupt:
+            # A damaged page keeps its own queue waiting for a repair, and not the others.
+            if len(broken) == before:
+                raise
+
+
+def _claim(
+    db: Database,
+    owner: str,
+    queues: Sequence[str] | None,
+    after: str,
+    admit: Admit | None,
+    broken: set[int],
+) -> Claimed | None:
+    """Take the next run of a queue that is not ``broken``; what is broken is added there."""
     with db.transaction(durable=False):
         looking = True
         while looking:
             looking = False
             for queue_id, name, resource in _in_turn(db, queues, after):
-                head = db.one(_HEAD, (queue_id,))
+                head = None if queue_id in broken else _head(db, queue_id, broken)
                 if head is None:
                     continue
                 try:
@@ -103,6 +123,15 @@ def claim(
                 # else would have the agent look again.
                 looking |= _take_shortage(db, head, verdict, owner)
     return None
+
+
+def _head(db: Database, queue_id: int, broken: set[int]) -> Row | None:
+    """Return the first in line; a queue whose first cannot be read is broken."""
+    try:
+        return db.one(_HEAD, (queue_id,))
+    except StoreCorrupt:
+        broken.add(queue_id)
+        raise
 
 
 def take_over(db: Database, owner: str) -> list[Claimed]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.errors import (
@@ -71,8 +71,7 @@ class Database:
         self.home = home
         self.read_only = read_only
         self.repaired = keep_private(home.root)
-        self._connection = _open(home, read_only=read_only)
-        self._guard = None if read_only else guard_of(home)
+        self._connection, self._guard = _open(home, read_only=read_only)
         self._depth = 0
         self._durable = True
         self._commits = 0
@@ -204,14 +203,42 @@ class Database:
         self.close()
 
 
-def _open(home: Home, *, read_only: bool) -> sqlite3.Connection:
+def _open(home: Home, *, read_only: bool) -> tuple[sqlite3.Connection, sqlite3.Connection | None]:
+    """Return a connection and, unless it only reads, the guard that is to be closed after it."""
+    path = home.store
+    _require_place(home, read_only=read_only)
+    connection = _connect(path, read_only=read_only)
+    guard: sqlite3.Connection | None = None
+    try:
+        with _translated(path):
+            _require_usable(connection, path, fresh_allowed=not read_only)
+            version = _version(connection)
+            if version and not read_only:
+                guard = guard_of(home)
+            if version != SCHEMA_VERSION:
+                connection.close()
+                _migrate(home)
+                connection = _connect(path, read_only=read_only)
+            if guard is None and not read_only:
+                guard = guard_of(home)
+            _tune(connection)
+    except BaseException:
+        connection.close()
+        if guard is not None:
+            guard.close()
+        raise
+    return connection, guard
+
+
+def _require_place(home: Home, *, read_only: bool) -> None:
+    """Refuse a place where no store can be, and a file there that is none of ours."""
     path = home.store
     check_file_system(home.root)
     if _is_file(path):
         _look(path)
     elif read_only:
         raise StoreError(f"there is no store at {path}", next_step="launch something first")
-    elif copy_path(home).exists() and copy_path(home).stat().st_size:
+    elif copy_path(home).exists() and copy_path(home).stat().st_size and not _is_file(path):
         raise StoreCorrupt(
             f"the store at {path} is gone and its second copy is there",
             next_step="run launch-tui fsck --repair, which brings it back",
@@ -223,19 +250,6 @@ def _open(home: Home, *, read_only: bool) -> sqlite3.Connection:
             raise StoreReadOnly(
                 f"no permission to write {path}", next_step=_NEXT_STEPS[StoreReadOnly]
             )
-    connection = _connect(path, read_only=read_only)
-    try:
-        with _translated(path):
-            _require_usable(connection, path, fresh_allowed=not read_only)
-            if _version(connection) != SCHEMA_VERSION:
-                connection.close()
-                _migrate(home)
-                connection = _connect(path, read_only=read_only)
-            _tune(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def log_size(home: Home) -> int:
@@ -325,7 +339,8 @@ def _migrate(home: Home) -> None:
                 connection.execute("PRAGMA journal_mode = WAL")
                 migrate(connection)
         finally:
-            connection.close()
+            with closing(guard_of(home)):
+                connection.close()
         directory = os.open(home.root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(directory)

@@ -13,7 +13,8 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from launch_tui.errors import StoreCorrupt
+from launch_tui.errors import StoreCorrupt, StoreTooNew
+from launch_tui.store.database import APPLICATION_ID, SCHEMA_VERSION
 from launch_tui.store.second_copy import sealed_cleanly, store_file
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 BRIEFLY_S = 1.0
 """How long the short look takes at most."""
+_MAGIC = b"SQLite format 3\0"
 _STEPS = 10_000
 _MOST = 20
 _PAGE_SIZE_AT = slice(16, 18)
@@ -47,6 +49,31 @@ def check_briefly(home: Home, seconds: float = BRIEFLY_S) -> None:
             f"the store at {home.store} is damaged: {problem}",
             next_step="run launch-tui fsck --repair, which puts back or names what is lost",
             phase="store",
+        )
+
+
+def require_ours(home: Home) -> None:
+    """Refuse what is another program's, or a newer version's, by the head of its file.
+
+    A head that no database has passes: it is damaged, and that is told elsewhere.
+
+    Raises:
+        StoreCorrupt: When it is another program's.
+        StoreTooNew: When a newer launch_tui wrote it.
+    """
+    with store_file(home) as file:
+        head = os.pread(file, 100, 0)
+    if len(head) < 100 or not head.startswith(_MAGIC):
+        return
+    version, application = (int.from_bytes(head[at : at + 4], "big") for at in (60, 68))
+    if application not in (0, APPLICATION_ID):
+        raise StoreCorrupt(
+            f"{home.store} is not a launch_tui store",
+            next_step="move it away or choose another directory with LAUNCH_TUI_HOME",
+        )
+    if application == APPLICATION_ID and version > SCHEMA_VERSION:
+        raise StoreTooNew(
+            f"{home.store} was written by a newer launch_tui", next_step="upgrade launch_tui"
         )
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.run import Run, RunState
 from launch_tui.domain.spec import RunSpec, load_spec
-from launch_tui.errors import NotFound, UsageError
+from launch_tui.errors import NotFound, StoreCorrupt, UsageError
+from launch_tui.store import damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,11 +56,6 @@ _STOPPING = """
 _EVENTS = """
     SELECT id, at, run_id, attempt, state, phase, actor, message FROM events"""
 
-DAMAGED = {
-    "cause": "what the store has of this run is damaged",
-    "next_step": "run launch-tui fsck --repair",
-}
-"""What is told of a run whose row cannot be read."""
 MAX_PREFIX_MATCHES = 10
 _MAX_BACK = 12
 _COUNTED_STATE = "CASE c.state WHEN 'deferred' THEN 'queued' ELSE c.state END"
@@ -157,7 +154,10 @@ def run(db: Database, run_id: str) -> Run:
     Raises:
         NotFound: When there is none.
     """
-    row = db.one(f"{RUN_COLUMNS} WHERE r.id = ?", (run_id,))
+    try:
+        row = db.one(f"{RUN_COLUMNS} WHERE r.id = ?", (run_id,))
+    except StoreCorrupt:
+        return damaged.unreadable(db, run_id)
     if row is None:
         raise NotFound("RUN", f"there is no run {run_id!r}")
     return run_from_row(db, row)
@@ -193,17 +193,27 @@ def runs(
     where, parameters = where_of(query, state=_state_column(db, query, offset))
     order = "ASC" if oldest_first else "DESC"
     # What is skipped is only ever a number of an index, not a row with its JSON.
-    rows = db.all(
-        f"{RUN_COLUMNS} WHERE r.seq IN (SELECT r.seq FROM runs r{where}"
-        f" ORDER BY r.seq {order} LIMIT ? OFFSET ?) ORDER BY r.seq {order}",
-        [*parameters, limit, offset],
-    )
+    try:
+        rows = db.all(
+            f"{RUN_COLUMNS} WHERE r.seq IN (SELECT r.seq FROM runs r{where}"
+            f" ORDER BY r.seq {order} LIMIT ? OFFSET ?) ORDER BY r.seq {order}",
+            [*parameters, limit, offset],
+        )
+    except StoreCorrupt:
+        known = list(damaged.numbers(db).items())
+        readable = _one_by_one(db, known[::-1] if oldest_first else known, query)
+        return list(islice(readable, offset, offset + limit))
     return [run_from_row(db, row) for row in rows]
 
 
 def runs_at(db: Database, places: Sequence[int]) -> list[Run]:
     """Return the runs of these numbers (``seq``) in this order, but for those that are gone."""
-    rows = db.all(f"{RUN_COLUMNS} WHERE r.seq IN ({', '.join('?' * len(places))})", places)
+    try:
+        rows = db.all(f"{RUN_COLUMNS} WHERE r.seq IN ({', '.join('?' * len(places))})", places)
+    except StoreCorrupt:
+        known = damaged.numbers(db)
+        wanted = [(place, known[place]) for place in places if place in known]
+        return list(_one_by_one(db, wanted, RunQuery()))
     found = {row["seq"]: run_from_row(db, row) for row in rows}
     return [found[place] for place in places if place in found]
 
@@ -217,12 +227,26 @@ def every_run(db: Database, query: RunQuery, *, page: int = 500) -> Iterator[Run
         if below is not None:
             clause += (" AND" if clause else " WHERE") + " r.seq < ?"
             bound.append(below)
-        rows = db.all(f"{RUN_COLUMNS}{clause} ORDER BY r.seq DESC LIMIT ?", [*bound, page])
+        try:
+            rows = db.all(f"{RUN_COLUMNS}{clause} ORDER BY r.seq DESC LIMIT ?", [*bound, page])
+        except StoreCorrupt:
+            known = damaged.numbers(db).items()
+            rest = [each for each in known if below is None or each[0] < below]
+            yield from _one_by_one(db, rest, query)
+            return
         for row in rows:
             yield run_from_row(db, row)
         if len(rows) < page:
             return
         below = rows[-1]["seq"]
+
+
+def _one_by_one(db: Database, known: list[tuple[int, str]], query: RunQuery) -> Iterator[Run]:
+    """Yield the runs of a store in which reading many at once fails."""
+    where, parameters = where_of(query)
+    joint = " AND" if where else " WHERE"
+    sql = f"{RUN_COLUMNS}{where}{joint} r.seq = ?"
+    return damaged.one_by_one(db, known, sql, parameters, run_from_row)
 
 
 def count(db: Database, query: RunQuery) -> int:
@@ -350,7 +374,7 @@ def run_from_row(db: Database, row: Row | Mapping[str, Any]) -> Run:
         state = RunState(row["state"])
     except (ValueError, TypeError, AttributeError):
         config, summary, tags, gpus, state = {}, {}, (), (), RunState.LOST
-        row = {**dict(row), **DAMAGED}
+        row = {**dict(row), **damaged.TOLD}
     return Run(
         id=row["id"],
         name=row["name"],

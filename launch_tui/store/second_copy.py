@@ -39,6 +39,8 @@ DIGEST_BYTES = 8
 """Two sums of four bytes: against accidents, not against a person, who could write both files."""
 WHOLE_BELOW = 32 << 20
 """Bytes of store up to which a command copies all of it; a larger one is left to the agent."""
+LONG_BYTES = 512 << 10
+"""Size of a log from which on most of it is moved before writers have to wait."""
 BRIEFLY_S = 0.2
 """How long a seal that others can do as well waits for a writer."""
 PATIENTLY_S = 20.0
@@ -79,8 +81,8 @@ class Comparison:
 def seal(home: Home, *, patient: bool = False, whole_below: int | None = WHOLE_BELOW) -> bool:
     """Move what is in the write-ahead log into the store and into the copy, and empty the log.
 
-    Writers wait while pages move, some milliseconds, so that no reader, however long it reads,
-    makes the log grow for ever: what was moved is not written again, and the log begins anew.
+    Writers wait for the last few pages, some milliseconds, so that the log, then empty, begins anew
+    however many others write and read.
 
     Args:
         home: The data directory; its store is there.
@@ -114,6 +116,8 @@ def compare(home: Home) -> Comparison:
     except FileNotFoundError:
         return Comparison(False, "there is no second copy of the store")
     try:
+        # Not while pages move: one file would be ahead of the other.
+        fcntl.flock(copy, fcntl.LOCK_SH)
         header = _read_header(copy)
         if header is None:
             # An empty one was begun by somebody who had no time to fill it.
@@ -161,7 +165,7 @@ def forget(home: Home) -> None:
     with _taken(home, patient=True) as copy:
         assert copy is not None
         os.ftruncate(copy, 0)
-        os.fsync(copy)
+        os.fdatasync(copy)
 
 
 def sealed_cleanly(home: Home) -> bool:
@@ -180,26 +184,30 @@ def copy_path(home: Home) -> Path:
     return home.store.with_name(f"{home.store.name}.copy")
 
 
-def log_pages(home: Home) -> set[int]:
-    """Return the numbers of the pages in the write-ahead log."""
+def log_pages(home: Home, first: int = 0) -> tuple[set[int], int]:
+    """Return the numbers of the pages in the log from a frame on, and how many frames it has."""
     try:
         file = home.store.with_name(f"{home.store.name}-wal").open("rb")
     except FileNotFoundError:
-        return set()
+        return set(), 0
     with file:
         size = os.fstat(file.fileno()).st_size
         if size < _WAL_HEADER.size:
-            return set()
+            return set(), 0
         found: set[int] = set()
+        frames = 0
         with closing(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)) as log:
             _, _, page_size, _, *salts, _, _ = _WAL_HEADER.unpack_from(log)
             step = _FRAME_HEADER.size + page_size
             for at in range(_WAL_HEADER.size, size - step + 1, step):
-                number, _, first, second, _, _ = _FRAME_HEADER.unpack_from(log, at)
+                number, _, one, other, _, _ = _FRAME_HEADER.unpack_from(log, at)
                 # What an earlier round of the log left behind its end has other salts.
-                if [first, second] == salts:
+                if [one, other] != salts:
+                    break
+                frames += 1
+                if frames > first:
                     found.add(number)
-        return found
+        return found, frames
 
 
 def _seal(
@@ -215,34 +223,88 @@ def _seal(
     if not known and whole_below is not None and home.store.stat().st_size > whole_below:
         mover.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return False
+    if known and not log_pages(home)[0]:
+        return True
+    _write_header(copy, Header(page_size, header.pages if known and header else 0, False))
+    os.fdatasync(copy)
+    faults.point("seal.marked")
+    moving, seen, pin = _move_most(home, mover)
     try:
-        writer.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError:
-        return False
-    try:
-        moving = log_pages(home)
-        if not moving and known:
-            return True
-        _write_header(copy, Header(page_size, header.pages if known and header else 0, False))
-        os.fsync(copy)
-        faults.point("seal.marked")
+        salts = _log_salts(home)
+        if not _hold_off(writer):
+            if known:
+                _copy(home, copy, page_size, sorted(moving))
+            return False
+        # Nobody can begin the log anew any more.
+        known &= salts == _log_salts(home)
+        pin.close()
+        moving |= log_pages(home, seen if known else 0)[0]
         version = mover.execute("PRAGMA data_version").fetchone()[0]
         _, in_log, moved = mover.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         faults.point("seal.moved")
     finally:
-        writer.rollback()
+        pin.close()
+        if writer.in_transaction:
+            writer.rollback()
     if in_log == moved:
         mover.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         # Between the two somebody may have written, and that was moved without being looked at.
         known &= mover.execute("PRAGMA data_version").fetchone()[0] == version
+    _copy(home, copy, page_size, sorted(moving) if known else None)
+    return True
+
+
+def _hold_off(writer: sqlite3.Connection) -> bool:
+    """Have everybody else wait who wants to write; False when one of them writes on and on."""
+    try:
+        writer.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
+
+
+def _copy(home: Home, copy: int, page_size: int, numbers: Iterable[int] | None) -> None:
+    """Copy pages that have moved, all of the store where they are None, and say it is whole."""
     pages = home.store.stat().st_size // page_size
     with disk_errors(copy_path(home)):
-        _copy_pages(home, copy, page_size, sorted(moving) if known else range(1, pages + 1))
+        _copy_pages(home, copy, page_size, range(1, pages + 1) if numbers is None else numbers)
         os.ftruncate(copy, _HEADER_BYTES + pages * (DIGEST_BYTES + page_size))
-        os.fsync(copy)
+        os.fdatasync(copy)
         faults.point("seal.copied")
         _write_header(copy, Header(page_size, pages, True))
-    return True
+
+
+def _move_most(home: Home, mover: sqlite3.Connection) -> tuple[set[int], int, sqlite3.Connection]:
+    """Move what is in a log that is long, while others write.
+
+    Returns:
+        The pages that were moved, up to which frame of the log they are, and a reader of that
+        log: as long as it is there, the log is not begun anew, and its frames stay.
+    """
+    pin = _connect(home, "ro", BRIEFLY_S)
+    log = home.store.with_name(f"{home.store.name}-wal")
+    if not log.exists() or log.stat().st_size < LONG_BYTES:
+        return set(), 0, pin
+    before = _log_salts(home)
+    pin.execute("BEGIN")
+    pin.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    mover.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    moved, seen = log_pages(home)
+    if before != _log_salts(home):
+        # The reader came when all was moved already, and holds nothing.
+        raise sqlite3.OperationalError("the log was begun anew meanwhile")
+    return moved, seen, pin
+
+
+def _log_salts(home: Home) -> bytes:
+    """Return what tells one round of the log from the next; nothing where there is no log."""
+    try:
+        with home.store.with_name(f"{home.store.name}-wal").open("rb") as file:
+            return file.read(_WAL_HEADER.size)[16:24]
+    except FileNotFoundError:
+        return b""
 
 
 def _copy_pages(home: Home, copy: int, page_size: int, numbers: Iterable[int]) -> None:

@@ -247,17 +247,13 @@ def test_without_any_copy_a_damaged_page_costs_the_rows_on_it(whole):
             )
     before = whole.select()
     second_copy.copy_path(whole.home).unlink()
-    db = sqlite3.connect(whole.home.store)
-    (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events'").fetchone()
-    db.close()
     data = bytearray(whole.home.store.read_bytes())
-    leaf = int.from_bytes(data[(root - 1) * 4096 + 4096 - 200 :][:4], "big")
     pages = [
         n
         for n in range(len(data) // 4096)
         if data[n * 4096] == 13 and b"testm2" in data[n * 4096 : (n + 1) * 4096]
     ]
-    assert pages, leaf
+    assert pages
     data[pages[0] * 4096 : pages[0] * 4096 + 200] = b"\xff" * 200
     whole.home.store.write_bytes(data)
     done = whole.world.cli("fsck", "--repair", "--json")

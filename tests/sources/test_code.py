@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from binascii import crc32
 from pathlib import Path
 
 import pytest
@@ -193,8 +194,20 @@ def test_a_cache_of_another_folder_is_not_believed(place):
     place.write("train.py")
     first = place.take()
     path = next(place.cache_dir.iterdir())
-    document = json.loads(path.read_bytes())
-    path.write_text(json.dumps(document | {"folder": "/another", "digest": "0" * 64}))
+    data, _ = path.read_bytes().splitlines()
+    spoilt = json.dumps(json.loads(data) | {"folder": "/another", "digest": "0" * 64}).encode()
+    path.write_bytes(spoilt + b"\n%08x" % crc32(spoilt))
+    assert place.take().source == first.source
+
+
+def test_a_cache_in_which_a_byte_has_flipped_is_not_believed(place):
+    place.write("train.py")
+    first = place.take()
+    path = next(place.cache_dir.iterdir())
+    data = path.read_bytes()
+    flipped = b"1" if first.source.digest[:1] == "0" else b"0"
+    at = data.index(first.source.digest.encode())
+    path.write_bytes(data[:at] + flipped + data[at + 1 :])
     assert place.take().source == first.source
 
 

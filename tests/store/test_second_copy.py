@@ -58,7 +58,7 @@ def test_no_connection_moves_pages_by_itself(home, db, queue, new_run):
     enqueuing.enqueue(third, [new_run()])
     del third
     assert home.store.read_bytes() == before
-    assert log_pages(home)
+    assert log_pages(home)[0]
     lock.close()
     assert seal(home)
     assert same(home)
@@ -111,6 +111,14 @@ def test_a_store_without_a_copy_gets_one(home, db, queue, new_run):
     assert same(home)
 
 
+def test_a_store_without_a_log_is_sealed(home, db, queue):
+    db.close()
+    for ending in ("-wal", "-shm", ".copy"):
+        home.store.with_name(home.store.name + ending).unlink()
+    assert seal(home)
+    assert same(home)
+
+
 def test_many_writers_and_closers_leave_the_same_in_both(home, db, queue):
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(number)]) for number in range(4)]
     for _ in range(20):
@@ -157,3 +165,17 @@ def test_the_short_look_tells_of_a_store_that_was_cut_off(home, db, queue, new_r
     os.truncate(home.store, home.store.stat().st_size // 2)
     with pytest.raises(Exception, match=r"cut off.*fsck"):
         check_briefly(home)
+
+
+@pytest.mark.parametrize("rows", [1, 400])
+def test_a_writer_that_does_not_let_go_costs_no_more_than_this_seal(home, db, queue, rows):
+    assert seal(home)
+    with db.transaction():
+        for number in range(rows):
+            db.execute("INSERT INTO drafts VALUES (?, ?, '')", (str(number), "x" * 3000))
+    with Database(home) as other, other.transaction():
+        assert not seal(home)
+        assert same(home)
+    assert seal(home)
+    assert same(home)
+    assert log_size(home) == 0
