@@ -28,13 +28,20 @@ PICTURES = {
     "home": [],
     "run-log": ["enter"],
     "run-metrics": ["right_square_bracket"],
-    "jobs": ["escape", "2", "g"],
+    "compare": ["escape", "g", "space", "j", "space", "c"],
+    "run-failed": ["escape", "escape", "f", "enter"],
+    "jobs": ["escape", "f", "2", "g"],
     "launch-form": ["n"],
     "queues": ["escape", "3"],
     "agent": ["4"],
     "help": ["1", "question_mark"],
 }
-"""Picture -> the keys that lead there from the one before it."""
+"""Picture -> the keys that lead there from the one before it.
+
+The agent's has the table of GPUs where the machine has one.
+"""
+COMPARED = 2
+"""Runs that are to have trained a while: those that are compared."""
 
 
 def sources_hash() -> str:
@@ -96,7 +103,7 @@ def _launch(home: Path) -> None:
                 capture_output=True,
             )
         deadline = time.monotonic() + DEADLINE_S
-        while not any(_epochs(launch, run.id) >= 14 for run in launch.runs.list()):
+        while sum(_epochs(launch, run.id) >= 14 for run in launch.runs.list()) < COMPARED:
             if time.monotonic() > deadline:
                 raise SystemExit("no run trained in time")
             time.sleep(0.2)
