@@ -19,7 +19,7 @@ from launch_tui.tui.run_rows import (
     run_row,
     without_metric,
 )
-from launch_tui.tui.theme import DARK
+from launch_tui.tui.palettes import DARK
 from launch_tui.tui.widgets.columns import place
 from tests.tui.world import NOW
 
