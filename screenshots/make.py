@@ -28,20 +28,21 @@ PICTURES = {
     "home": [],
     "run-log": ["enter"],
     "run-metrics": ["right_square_bracket"],
-    "compare": ["escape", "g", "space", "j", "space", "c"],
-    "run-failed": ["escape", "escape", "f", "enter"],
+    "compare": ["escape", "slash", *"q:demo state:finished", "enter", "wait:800", "g", "space",
+                "j", "space", "c"],
+    "run-failed": ["escape", "escape", "escape", "f", "enter"],
     "jobs": ["escape", "f", "2", "g"],
     "launch-form": ["n"],
     "queues": ["escape", "3"],
     "agent": ["4"],
     "help": ["1", "question_mark"],
-}
+}  # fmt: skip
 """Picture -> the keys that lead there from the one before it.
 
 The agent's has the table of GPUs where the machine has one.
 """
 COMPARED = 2
-"""Runs that are to have trained a while: those that are compared."""
+"""Runs that have trained to their end before they are compared."""
 
 
 def sources_hash() -> str:
@@ -103,10 +104,23 @@ def _launch(home: Path) -> None:
                 capture_output=True,
             )
         deadline = time.monotonic() + DEADLINE_S
-        while sum(_epochs(launch, run.id) >= 14 for run in launch.runs.list()) < COMPARED:
+        while not any(_epochs(launch, run.id) >= 14 for run in launch.runs.list()):
             if time.monotonic() > deadline:
                 raise SystemExit("no run trained in time")
             time.sleep(0.2)
+
+
+async def _trained(home: Path) -> None:
+    """Wait until there are runs to compare."""
+    from launch_tui.domain.run import RunState
+    from launch_tui.sdk import Launch
+
+    deadline = time.monotonic() + DEADLINE_S
+    with Launch(home, read_only=True) as launch:
+        while launch.runs.count(queue="demo", states=(RunState.FINISHED,)) < COMPARED:
+            if time.monotonic() > deadline:
+                raise SystemExit("too few runs were trained in time")
+            await asyncio.sleep(0.2)
 
 
 def _epochs(launch: object, run: str) -> float:
@@ -131,6 +145,8 @@ async def _take(home: Path) -> None:
             await pilot.press("j")
             await pilot.pause(0.6)
         for name, pressed in PICTURES.items():
+            if name == "compare":
+                await _trained(home)
             await pilot.press(*pressed)
             await pilot.pause(1.5)
             svg = app.export_screenshot(title=f"launch-tui: {name.replace('-', ' ')}")
