@@ -28,13 +28,21 @@ PICTURES = {
     "home": [],
     "run-log": ["enter"],
     "run-metrics": ["right_square_bracket"],
-    "jobs": ["escape", "2", "g"],
+    "compare": ["escape", "slash", *"q:demo state:finished", "enter", "wait:800", "g", "space",
+                "j", "space", "c"],
+    "run-failed": ["escape", "escape", "escape", "f", "enter"],
+    "jobs": ["escape", "f", "2", "g"],
     "launch-form": ["n"],
     "queues": ["escape", "3"],
     "agent": ["4"],
     "help": ["1", "question_mark"],
-}
-"""Picture -> the keys that lead there from the one before it."""
+}  # fmt: skip
+"""Picture -> the keys that lead there from the one before it.
+
+The agent's has the table of GPUs where the machine has one.
+"""
+COMPARED = 2
+"""Runs that have trained to their end before they are compared."""
 
 
 def sources_hash() -> str:
@@ -102,6 +110,19 @@ def _launch(home: Path) -> None:
             time.sleep(0.2)
 
 
+async def _trained(home: Path) -> None:
+    """Wait until there are runs to compare."""
+    from launch_tui.domain.run import RunState
+    from launch_tui.sdk import Launch
+
+    deadline = time.monotonic() + DEADLINE_S
+    with Launch(home, read_only=True) as launch:
+        while launch.runs.count(queue="demo", states=(RunState.FINISHED,)) < COMPARED:
+            if time.monotonic() > deadline:
+                raise SystemExit("too few runs were trained in time")
+            await asyncio.sleep(0.2)
+
+
 def _epochs(launch: object, run: str) -> float:
     series = launch.runs.series(run)  # type: ignore[attr-defined]
     if series is None:
@@ -124,6 +145,8 @@ async def _take(home: Path) -> None:
             await pilot.press("j")
             await pilot.pause(0.6)
         for name, pressed in PICTURES.items():
+            if name == "compare":
+                await _trained(home)
             await pilot.press(*pressed)
             await pilot.pause(1.5)
             svg = app.export_screenshot(title=f"launch-tui: {name.replace('-', ' ')}")

@@ -140,6 +140,30 @@ class Jobs:
         telling = Telling(key=key, goal=goal) if key else None
         return jobs.declare_metric(self._db, reference, telling)
 
+    def revise(self, reference: str, changes: Mapping[str, Any]) -> Created:
+        """Change some fields of a job's newest version, its source staying the same.
+
+        Another command or tracking rule is another version; what is told of one, and what its form
+        takes, changes in place, as what finished runs teach does.
+
+        Args:
+            reference: The version that it begins with.
+            changes: ``description``, ``entry_point`` (argument vector), ``tracking``, ``inputs``.
+
+        Raises:
+            UsageError: When the inputs are no JSON Schema.
+        """
+        from launch_tui.domain.inputs import check_schema
+
+        changed = replace(jobs.get(self._db, reference), **changes)
+        check_schema(changed.inputs, field="inputs")
+        saved = jobs.save_version(self._db, changed)
+        if saved.outcome != "unchanged":
+            return Created(job=saved.job, outcome=saved.outcome)
+        version = f"{saved.job.name}:{saved.job.version}"
+        job = jobs.describe(self._db, version, changed.description, changed.inputs)
+        return Created(job=job, outcome="updated")
+
     def delete(self, name: str) -> None:
         """Delete a job with all its versions."""
         jobs.delete(self._db, name)

@@ -150,6 +150,19 @@ def learn(
     )
 
 
+def describe(
+    db: Database, reference: str, description: str, inputs: Mapping[str, Any]
+) -> JobVersion:
+    """Store what is told of a version and what its form takes: neither makes it another one."""
+    job = get(db, reference)
+    db.execute(
+        "UPDATE job_versions SET description = ?, inputs = ? WHERE number = ?"
+        " AND job_id = (SELECT id FROM jobs WHERE name = ?)",
+        (description, json.dumps(dict(inputs)), int(job.version[1:]), job.name),
+    )
+    return get(db, f"{job.name}:{job.version}")
+
+
 def declare_metric(db: Database, reference: str, telling: Telling | None) -> JobVersion:
     """Store which metric tells the runs of a version apart, and sort those that there are by it.
 

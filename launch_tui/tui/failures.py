@@ -26,6 +26,10 @@ STANDS_S = 10.0
 """How long the toast stands, and nothing more is told."""
 
 
+ROOMY = 110
+"""Columns from which on a toast that tells the next step leaves the rest of the screen in view."""
+
+
 class FailureNews:
     """Watches for failures from now on.
 
@@ -57,7 +61,8 @@ class FailureNews:
         runs, self._failed = self._runs(), {}
         if runs:
             self._quiet_until = now + STANDS_S
-            told = f"{told_of(runs)}  {self._app.key('runs.failures')} to list"
+            whole = self._app.size.width >= ROOMY
+            told = f"{told_of(runs, whole=whole)}  {self._app.key('runs.failures')} to list"
             self._app.tell(told, severity="error", seconds=STANDS_S)
 
     def _runs(self) -> list[Run]:
@@ -73,13 +78,18 @@ class FailureNews:
         return found
 
 
-def told_of(runs: Sequence[Run]) -> str:
-    """Return what is told of runs that failed: of one why, of many how many and where."""
+def told_of(runs: Sequence[Run], *, whole: bool = True) -> str:
+    """Return what is told of runs that failed: of one why, of many how many and where.
+
+    Args:
+        runs: The runs.
+        whole: Whether to tell the next step too, which the row and the run's screen have anyway.
+    """
     if len(runs) == 1:
         run = runs[0]
         what = f"{run.id} failed in {run.phase}" if run.phase else f"{run.id} {run.state}"
         told = f"{what} on {run.queue}" + (f": {run.cause}" if run.cause else "")
-        return told + (f". Next: {run.next_step}" if run.next_step else "")
+        return told + (f". Next: {run.next_step}" if run.next_step and whole else "")
     queues = Counter(run.queue for run in runs)
     where = ", ".join(
         name if len(queues) == 1 else f"{number} on {name}" for name, number in queues.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from launch_tui.tui import theme
+from launch_tui.tui import palettes, theme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Fitting:
     """The theme, whether to keep to ASCII, and whether anything may move."""
 
-    theme: str = theme.DARK.name
+    theme: str = palettes.DARK.name
     ascii: bool = False
     motion: bool = True
 

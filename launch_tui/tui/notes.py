@@ -192,6 +192,8 @@ def _cause(run: Run) -> str:
     cause = run.cause or ""
     kind = run.failure or ""
     if kind and kind not in _SAID_OTHERWISE:
+        # The room of a note is for what the kind does not say.
+        cause = cause.removeprefix(f"exit status {run.exit_code}: ")
         return f"{kind}: {cause}" if cause else kind
     if cause and run.state is RunState.FAILED and run.phase not in (None, "", "run"):
         return f"{run.phase}: {cause}"

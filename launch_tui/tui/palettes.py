@@ -1,9 +1,9 @@
-"""Colours for eyes and screens that the usual ones do not suit, each a theme that can be chosen.
+"""The themes that can be chosen, each with the colours of states and of series.
 
-The usual themes lie on a blue and orange axis, which people with a red-green weakness tell apart.
-For a blue-yellow weakness that axis is the wrong one: ``red-cyan`` has another. ``contrast`` is for
-low vision and bad projectors, black and white with few and bright colours. As everywhere, a state
-is also a glyph and a word, and each colour an exact entry of the xterm palette.
+The usual two lie on a blue and orange axis, which people with a red-green weakness tell apart. For
+a blue-yellow weakness that axis is the wrong one: ``red-cyan`` has another. ``contrast`` is for low
+vision and bad projectors, black and white with few and bright colours. As everywhere, a state is
+also a glyph and a word, and each colour an exact entry of the xterm palette.
 """
 
 from __future__ import annotations
@@ -43,6 +43,34 @@ def _states(
     }
 
 
+DARK = Theme(
+    name="launch-dark",
+    primary="#5fafff",
+    secondary="#5f87af",
+    accent="#ffaf00",
+    warning="#ffaf5f",
+    error="#ff8700",
+    success="#87afd7",
+    foreground="#e4e4e4",
+    background="#121212",
+    surface="#1c1c1c",
+    panel="#262626",
+    dark=True,
+)
+LIGHT = Theme(
+    name="launch-light",
+    primary="#005fd7",
+    secondary="#5f87af",
+    accent="#af5f00",
+    warning="#af8700",
+    error="#d75f00",
+    success="#005f87",
+    foreground="#1c1c1c",
+    background="#eeeeee",
+    surface="#ffffff",
+    panel="#dadada",
+    dark=False,
+)
 RED_CYAN_DARK = Theme(
     name="launch-dark-red-cyan",
     primary="#5fd7d7",
@@ -85,9 +113,25 @@ CONTRAST = Theme(
     panel="#303030",
     dark=True,
 )
-THEMES = (RED_CYAN_DARK, RED_CYAN_LIGHT, CONTRAST)
+THEMES = (DARK, LIGHT, RED_CYAN_DARK, RED_CYAN_LIGHT, CONTRAST)
 
 BY_THEME: dict[str, Colours] = {
+    DARK.name: Colours(
+        _states(
+            waiting="#8a8a8a", held="#767676", working="#87afd7", running="bold #5fafff",
+            finished="#5f87af", failed="bold #ff8700", stopped="#9e9e9e", preempted="#d7af5f",
+            lost="#ff8700",
+        ),
+        ("#5fafff", "#ffaf00", "#00af87", "#d787af", "#ff5f00", "#ffff5f", "#0087d7"),
+    ),
+    LIGHT.name: Colours(
+        _states(
+            waiting="#6c6c6c", held="#767676", working="#005f87", running="bold #005fd7",
+            finished="#5f87af", failed="bold #af5f00", stopped="#585858", preempted="#875f00",
+            lost="#af5f00",
+        ),
+        ("#0087d7", "#af8700", "#00875f", "#af5f87", "#d75f00", "#878700", "#005faf"),
+    ),
     RED_CYAN_DARK.name: Colours(
         _states(
             waiting="#8a8a8a", held="#767676", working="#87d7d7", running="bold #5fd7d7",
@@ -113,4 +157,21 @@ BY_THEME: dict[str, Colours] = {
         ("#5fd7ff", "#ffaf00", "#00d7af", "#ff87d7", "#ffffff", "#ffff5f", "#87afff"),
     ),
 }  # fmt: skip
-"""Theme -> its colours; a theme that is not here has those of theme.py."""
+"""Theme of ours -> its colours."""
+
+OF_THE_TERMINAL = Colours(
+    _states(
+        waiting="default", held="bright_black", working="cyan", running="bold blue",
+        finished="blue", failed="bold yellow", stopped="default", preempted="yellow",
+        lost="yellow",
+    ),
+    ("blue", "yellow", "green", "magenta", "red", "cyan", "bright_blue"),
+)  # fmt: skip
+"""Those of a theme that is made of the terminal's own sixteen."""
+
+
+def colours_of(theme: Theme) -> Colours:
+    """Return the colours of a theme; one that is not ours has those of ours that are nearest."""
+    if own := BY_THEME.get(theme.name):
+        return own
+    return OF_THE_TERMINAL if theme.ansi else BY_THEME[(DARK if theme.dark else LIGHT).name]

@@ -9,69 +9,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from textual.theme import Theme
-
 from launch_tui.domain.run import RunState
 from launch_tui.tui import palettes
+from launch_tui.tui.palettes import DARK, LIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from textual.theme import Theme
+
 
 class StateLook(NamedTuple):
-    """How one state of a run is shown."""
+    """The one character that stands for a state of a run, and the same in ASCII."""
 
     glyph: str
     ascii: str
-    dark: str
-    light: str
-    ansi: str
 
 
 LOOKS: dict[RunState, StateLook] = {
-    RunState.QUEUED: StateLook("○", ".", "#8a8a8a", "#6c6c6c", "default"),
-    RunState.HELD: StateLook("‖", "-", "#767676", "#767676", "bright_black"),
-    RunState.CLAIMED: StateLook("◌", ":", "#87afd7", "#005f87", "cyan"),
-    RunState.SOURCING: StateLook("◔", "s", "#87afd7", "#005f87", "cyan"),
-    RunState.BUILDING: StateLook("◐", "b", "#87afd7", "#005f87", "cyan"),
-    RunState.STARTING: StateLook("◕", ">", "#87afd7", "#005f87", "cyan"),
-    RunState.RUNNING: StateLook("●", "*", "bold #5fafff", "bold #005fd7", "bold blue"),
-    RunState.FINISHED: StateLook("✓", "+", "#5f87af", "#5f87af", "blue"),
-    RunState.FAILED: StateLook("✗", "!", "bold #ff8700", "bold #af5f00", "bold yellow"),
-    RunState.STOPPED: StateLook("■", "#", "#9e9e9e", "#585858", "default"),
-    RunState.PREEMPTED: StateLook("↺", "^", "#d7af5f", "#875f00", "yellow"),
-    RunState.LOST: StateLook("?", "?", "#ff8700", "#af5f00", "yellow"),
+    RunState.QUEUED: StateLook("○", "."),
+    RunState.HELD: StateLook("‖", "-"),
+    RunState.CLAIMED: StateLook("◌", ":"),
+    RunState.SOURCING: StateLook("◔", "s"),
+    RunState.BUILDING: StateLook("◐", "b"),
+    RunState.STARTING: StateLook("◕", ">"),
+    RunState.RUNNING: StateLook("●", "*"),
+    RunState.FINISHED: StateLook("✓", "+"),
+    RunState.FAILED: StateLook("✗", "!"),
+    RunState.STOPPED: StateLook("■", "#"),
+    RunState.PREEMPTED: StateLook("↺", "^"),
+    RunState.LOST: StateLook("?", "?"),
 }
 
-DARK = Theme(
-    name="launch-dark",
-    primary="#5fafff",
-    secondary="#5f87af",
-    accent="#ffaf00",
-    warning="#ffaf5f",
-    error="#ff8700",
-    success="#87afd7",
-    foreground="#e4e4e4",
-    background="#121212",
-    surface="#1c1c1c",
-    panel="#262626",
-    dark=True,
-)
-LIGHT = Theme(
-    name="launch-light",
-    primary="#005fd7",
-    secondary="#5f87af",
-    accent="#af5f00",
-    warning="#af8700",
-    error="#d75f00",
-    success="#005f87",
-    foreground="#1c1c1c",
-    background="#eeeeee",
-    surface="#ffffff",
-    panel="#dadada",
-    dark=False,
-)
-THEMES = (DARK, LIGHT, *palettes.THEMES)
+THEMES = palettes.THEMES
 """Ours, to be registered; for sixteen colours Textual's own ``ansi-dark`` and ``ansi-light``."""
 SIXTEEN = ("ansi-dark", "ansi-light")
 TOLD = {
@@ -85,10 +55,6 @@ TOLD = {
 }
 """Theme -> whom or what it is for."""
 
-_SERIES_DARK = ("#5fafff", "#ffaf00", "#00af87", "#d787af", "#ff5f00", "#ffff5f", "#0087d7")
-_SERIES_LIGHT = ("#0087d7", "#af8700", "#00875f", "#af5f87", "#d75f00", "#878700", "#005faf")
-_SERIES_ANSI = ("blue", "yellow", "green", "magenta", "red", "cyan", "bright_blue")
-
 
 def glyph(state: RunState, *, ascii_only: bool = False) -> str:
     """Return the one character that stands for a state."""
@@ -98,12 +64,7 @@ def glyph(state: RunState, *, ascii_only: bool = False) -> str:
 
 def state_style(state: RunState, theme: Theme) -> str:
     """Return the Rich style of a state's glyph and word under a theme."""
-    if own := palettes.BY_THEME.get(theme.name):
-        return own.states[state]
-    look = LOOKS[state]
-    if theme.ansi:
-        return look.ansi
-    return look.dark if theme.dark else look.light
+    return palettes.colours_of(theme).states[state]
 
 
 def series_colours(names: Iterable[str], theme: Theme) -> list[str]:
@@ -112,7 +73,7 @@ def series_colours(names: Iterable[str], theme: Theme) -> list[str]:
     The same name has the same colour in every chart and session, unless an earlier name in the
     same chart has taken it.
     """
-    palette = _palette(theme)
+    palette = palettes.colours_of(theme).series
     taken: set[int] = set()
     colours = []
     for name in names:
@@ -154,14 +115,6 @@ def has_256_colours(environ: Mapping[str, str]) -> bool:
     if environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
         return True
     return environ.get("TERM", "").strip().lower().rpartition("-")[2] in ("256color", "kitty")
-
-
-def _palette(theme: Theme) -> tuple[str, ...]:
-    if own := palettes.BY_THEME.get(theme.name):
-        return own.series
-    if theme.ansi:
-        return _SERIES_ANSI
-    return _SERIES_DARK if theme.dark else _SERIES_LIGHT
 
 
 def _fnv1a(text: str) -> int:

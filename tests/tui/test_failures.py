@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from textual.geometry import Size
 
 from launch_tui.domain.run import RunState
 from launch_tui.tui.failures import GATHERED_S, STANDS_S, FailureNews, told_of
@@ -14,6 +15,7 @@ class App:
 
     def __init__(self, launch):
         self.launch = launch
+        self.size = Size(120, 34)
         self.told = []
 
     def key(self, action_id):
@@ -90,3 +92,12 @@ def test_a_run_that_was_lost_is_told_as_such(busy_world):
     run = busy_world.launch.runs.get("run00002")
     lost = replace(run, state=RunState.LOST, phase=None, cause=None, next_step=None)
     assert told_of([lost]) == "run00002 lost on gpu"
+
+
+def test_on_a_small_terminal_the_next_step_is_left_to_the_row(watched):
+    world, app, passes = watched
+    app.size = Size(60, 16)
+    run_id = world.run(RunState.FAILED, phase="run", cause="exit 3", next_step="read the log")
+    passes(0)
+    passes(GATHERED_S)
+    assert app.told == [f"{run_id} failed in run on gpu: exit 3  f to list"]

@@ -92,7 +92,7 @@ async def test_help_says_it_of_each(busy_world, make_app):
         await settle(pilot)
         await pilot.press("question_mark")
         await settle(pilot)
-        lines = [line.plain for line in app.screen._lines()]
+        lines = [" ".join(line.plain.split()) for line in app.screen._lines()]
         for action in keys.ACTIONS:
             if action.keys:
                 told = [line for line in lines if action.help in line]

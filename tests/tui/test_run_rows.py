@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from launch_tui.domain.progress import Done
 from launch_tui.sdk.progress import Progress
+from launch_tui.tui.palettes import DARK
 from launch_tui.tui.run_rows import (
     COLUMNS,
     Drawing,
@@ -19,7 +20,6 @@ from launch_tui.tui.run_rows import (
     run_row,
     without_metric,
 )
-from launch_tui.tui.theme import DARK
 from launch_tui.tui.widgets.columns import place
 from tests.tui.world import NOW
 

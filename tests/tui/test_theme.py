@@ -6,9 +6,8 @@ from rich.style import Style
 from textual.theme import BUILTIN_THEMES
 
 from launch_tui.domain.run import RunState
+from launch_tui.tui.palettes import DARK, LIGHT
 from launch_tui.tui.theme import (
-    DARK,
-    LIGHT,
     LOOKS,
     THEMES,
     glyph,

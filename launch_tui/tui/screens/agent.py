@@ -213,6 +213,13 @@ class AgentScreen(ListScreen):
 
     def go_to_gpus(self) -> None:
         """Give the GPUs the focus; where there are none, the machine is in view anyway."""
+        # Which there are may not have been read yet.
+        if self._devices.look():
+            self._show_machine()
+            self._show_agent()
+        self.call_after_refresh(self._focus_gpus)
+
+    def _focus_gpus(self) -> None:
         gpus = self.query_one(GpuTable)
         if gpus.display:
             gpus.focus()

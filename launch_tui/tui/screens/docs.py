@@ -73,7 +73,7 @@ def choose_page(app: LaunchApp) -> None:
         app.tell("the documentation did not come with this installation", severity="warning")
         return
     entries = [
-        Entry(name, letter, name.replace("-", " "), heading(page))
+        Entry(name, letter, heading(page))
         for letter, (name, page) in zip(_LETTERS, found.items(), strict=False)
     ]
     app.ask(Menu("Docs", entries), lambda name: app.push_screen(DocsScreen(found[name])))

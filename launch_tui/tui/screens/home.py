@@ -190,6 +190,8 @@ class HomeScreen(RunFilter):
         if self.progress_of_filter or not app.glance.total:
             return self.progress_of_filter
         hidden = f"hides {app.glance.total:,} runs  {app.key('app.back')}"
+        if self._pages.wanted.in_force == "failures":
+            return f"No run failed or was lost: this filter {hidden}"
         return f"Filter {printable(self._pages.wanted.in_force)} {hidden}"
 
     def _look(self) -> None:

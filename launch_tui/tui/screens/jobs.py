@@ -10,7 +10,7 @@ from textual.content import Content
 
 from launch_tui.domain.job import CodeSource, GitSource, ImageSource, VenvMode
 from launch_tui.domain.text import printable
-from launch_tui.errors import NotFound
+from launch_tui.errors import LaunchError, NotFound
 from launch_tui.tui import keys
 from launch_tui.tui.glance import seconds
 from launch_tui.tui.going import open_run, show_job
@@ -164,6 +164,27 @@ class JobsScreen(ListScreen):
 
         app = ui(self)
         app.ask(NewJob(), lambda name: show_job(app, name))
+
+    def action_jobs_edit(self) -> None:
+        """Edit the job in the person's editor; another command makes its next version."""
+        from launch_tui.tui.editing import edit_text
+        from launch_tui.tui.job_settings import job_document, read_job
+
+        job, app = self._current(), ui(self)
+        if job is None:
+            return
+        try:
+            edited = edit_text(app, job_document(job))
+            changes = read_job(edited, job) if edited is not None else None
+        except LaunchError as error:
+            app.tell_error(error)
+            return
+        if changes:
+            reference = f"{job.name}:{job.version}"
+            app.act(
+                lambda launch: launch.jobs.revise(reference, changes),
+                lambda made: app.tell(f"{made.job.name}:{made.job.version} saved"),
+            )
 
     def action_jobs_delete(self) -> None:
         """Delete the job under the cursor, after asking."""

@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from launch_tui.store.agents import AgentStatus
 
 COLUMNS = (
-    Column(key="name", label="QUEUE", width=12, flexible=True),
+    Column(key="name", label="QUEUE", width=8, flexible=True),
     Column(key="resource", label="RESOURCE", width=14, rank=3),
-    Column(key="running", label="RUNNING", width=8, right=True),
+    Column(key="running", label="RUNNING", width=7, right=True),
     Column(key="depth", label="WAITING", width=7, right=True),
     Column(key="oldest", label="OLDEST", width=6, rank=2, right=True),
-    Column(key="state", label="STATE", width=8, rank=1),
+    Column(key="state", label="STATE", width=6, rank=1),
 )
 IN_LINE = (
     Column(key="state", label="", width=1),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.containers import VerticalScroll
 from textual.widgets import ContentSwitcher, Static
 
 from launch_tui.domain.run import ENDED, RunState
@@ -24,6 +23,7 @@ from launch_tui.tui.widgets.bar import Bar, Part, clickable
 from launch_tui.tui.widgets.log_view import LogView
 from launch_tui.tui.widgets.metrics_pane import MetricsPane
 from launch_tui.tui.widgets.preview import why_empty
+from launch_tui.tui.widgets.scrolled import Scrolled
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -41,17 +41,8 @@ TABS = (
 )
 
 
-class Page(VerticalScroll, can_focus=True):
-    """A tab that is text: scrolled as every list is."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ("j", "scroll_down", "down"),
-        ("k", "scroll_up", "up"),
-        ("g", "scroll_home", "first"),
-        ("G", "scroll_end", "last"),
-        ("ctrl+d", "page_down", "page down"),
-        ("ctrl+u", "page_up", "page up"),
-    ]
+class Page(Scrolled):
+    """A tab that is text."""
 
 
 class RunScreen(RunActions):

@@ -18,7 +18,10 @@ Group = Part | list[Part]
 
 
 class Bar(Widget, can_focus=False):
-    """One line that is drawn again only when it differs; ``left`` is cut before ``right``."""
+    """One line that is drawn again only when it differs; ``left`` is cut before ``right``.
+
+    What does not fit of the right, where it may have at least the half, is left out from its front.
+    """
 
     DEFAULT_CSS = """
     Bar { height: 1; }
@@ -40,9 +43,14 @@ class Bar(Widget, can_focus=False):
     def render(self) -> Content:
         """Lay the parts out in the width that there is."""
         width = self.size.width
-        right = Content.assemble(*self._right)
-        if right.cell_length > width // 2:
-            right = Content("")
+        wanted = Content.assemble(
+            *(
+                part
+                for group in self._left
+                for part in (group if isinstance(group, list) else [group])
+            )
+        )
+        right = self._right_within(max(width // 2, width - wanted.cell_length))
         left = Content("")
         for group in self._left:
             parts = group if isinstance(group, list) else [group]
@@ -52,6 +60,14 @@ class Bar(Widget, can_focus=False):
             left = longer
         gap = width - left.cell_length - right.cell_length
         return left + Content(" " * max(gap, 0)) + right
+
+    def _right_within(self, room: int) -> Content:
+        """Return of the right what fits, the last of it first."""
+        for first in range(len(self._right)):
+            shown = Content.assemble(*self._right[first:])
+            if shown.cell_length <= room:
+                return shown
+        return Content("")
 
 
 def clickable(style: str, action: str) -> str:

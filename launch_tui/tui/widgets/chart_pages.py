@@ -13,7 +13,8 @@ from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError
 from launch_tui.tui.curves import Axis, Key
 from launch_tui.tui.ui import ui
-from launch_tui.tui.widgets.charts import Charts, Cross, View, Window
+from launch_tui.tui.widgets.chart_view import Cross, View, Window
+from launch_tui.tui.widgets.charts import Charts
 from launch_tui.tui.widgets.log_find import pattern_of
 from launch_tui.tui.widgets.plot import short_number
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from textual import events
 
     from launch_tui.domain.patterns import Pattern
-    from launch_tui.tui.widgets.charts import Cell
+    from launch_tui.tui.widgets.chart_view import Cell
 
 SMOOTHINGS = (0.0, 0.6, 0.9)
 FINEST = 1e-7

@@ -8,34 +8,36 @@ costs what a screenful costs, and a screenful costs what is new in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from itertools import pairwise
-from math import isfinite, nan
 from time import perf_counter, thread_time
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from launch_tui.domain.metrics import smoothed
 from launch_tui.errors import LaunchError
 from launch_tui.tui.curves import SMOOTH_BUCKETS, Axis, Curves, Key
 from launch_tui.tui.theme import series_colours
 from launch_tui.tui.ui import ui
-from launch_tui.tui.widgets.chart import EMPTY, Drawing, Ink, Line, Picture, draw
+from launch_tui.tui.widgets.chart import EMPTY, Ink, Line, Picture, draw
+from launch_tui.tui.widgets.chart_view import (
+    X_TEXTS,
+    Cell,
+    View,
+    region_of,
+    shares,
+    smoothed_curve,
+)
 from launch_tui.tui.widgets.plot import (
     NOTHING,
     Curve,
-    short_number,
-    short_step,
     value_at,
     within,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from launch_tui.tui.curves import RunCurves
     from launch_tui.tui.widgets.bar import Part
@@ -48,44 +50,6 @@ SHARE = 0.12
 """The part of a core that reading and drawing what is new may take: beyond it frames are left out,
 so that the keys of a person are answered however much is live. Of the time that passes it is at
 most the half: what others take of a busy machine is no reason to draw less."""
-
-
-class Cross(NamedTuple):
-    """Where the cross-hair is, and on which axis that is meant."""
-
-    x: float
-    axis: Axis
-
-
-class Window(NamedTuple):
-    """The part of x that is shown, and on which axis that is meant."""
-
-    left: float
-    right: float
-    axis: Axis
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """How all charts are drawn."""
-
-    log_y: bool = False
-    smoothing: float = 0.0
-    axis: Axis = Axis.STEP
-    cross: Cross | None = None
-    window: Window | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Cell:
-    """One place of the grid, and what was drawn there."""
-
-    region: Region
-    key: Key | None = None
-    drawn_for: object = None
-    drawing: Drawing = field(default_factory=Drawing)
-    curves_for: object = None
-    curves: list[tuple[Curve, Curve]] = field(default_factory=list)
 
 
 class Charts(Widget, can_focus=False):
@@ -311,10 +275,10 @@ class Charts(Widget, can_focus=False):
             return
         columns = min(self._shape()[0], wanted)
         rows = -(-wanted // columns)
-        across = _shares(self.size.width, columns)
-        down = _shares(self.size.height, rows)
+        across = shares(self.size.width, columns)
+        down = shares(self.size.height, rows)
         self._cells = [
-            Cell(region=_region(across[n % columns], down[n // columns])) for n in range(wanted)
+            Cell(region=region_of(across[n % columns], down[n // columns])) for n in range(wanted)
         ]
         self._strips.clear()
         self.refresh()
@@ -380,7 +344,7 @@ class Charts(Widget, can_focus=False):
             window=window,
             cross=cross,
             nothing_here=f"No value here: {ui(self).key('metrics.zoom_reset')} shows all",
-            x_text=_X_TEXTS[axis],
+            x_text=X_TEXTS[axis],
             foot=self._foot(key),
         )
 
@@ -410,7 +374,7 @@ class Charts(Widget, can_focus=False):
         cell.curves = []
         for run in self.curves.runs.values():
             curve = self._curve(run, key, window, most)
-            smooth = _smoothed(curve, view.smoothing) if view.smoothing else None
+            smooth = smoothed_curve(curve, view.smoothing) if view.smoothing else None
             cell.curves.append((curve, NOTHING) if smooth is None else (smooth, curve))
 
     def _curve(
@@ -470,33 +434,3 @@ class Charts(Widget, can_focus=False):
             *([f"smooth {view.smoothing:g}"] if view.smoothing else []),
             *(["zoomed"] if view.window else []),
         ]
-
-
-def passed(seconds: float) -> str:
-    """Return a time since the beginning of a run."""
-    if abs(seconds) < 120:
-        return f"{seconds:.0f}s"
-    return f"{seconds / 60:.0f}m" if abs(seconds) < 7200 else f"{seconds / 3600:.1f}h"
-
-
-_X_TEXTS: dict[Axis, Callable[[float], str]] = {
-    Axis.STEP: short_step,
-    Axis.TIME: passed,
-    Axis.EPOCH: short_number,
-}
-
-
-def _smoothed(curve: Curve, smoothing: float) -> Curve:
-    line = smoothed(curve.xs, curve.ends, smoothing)
-    heights = [value if isfinite(value) else nan for value in line]
-    return Curve(curve.xs, heights, heights, heights)
-
-
-def _shares(size: int, count: int) -> list[tuple[int, int]]:
-    """Return begin and size of equal parts; what is left over goes to the last ones."""
-    edges = [size * at // count for at in range(count + 1)]
-    return [(one, two - one) for one, two in pairwise(edges)]
-
-
-def _region(across: tuple[int, int], down: tuple[int, int]) -> Region:
-    return Region(across[0], down[0], across[1], down[1])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
 from launch_tui.domain.text import printable
+from launch_tui.tui.widgets.scrolled import Scrolled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ NAME_WIDTH = 12
 LONGEST_NAME = 28
 
 
-class Facts(VerticalScroll, can_focus=True):
+class Facts(Scrolled):
     """A page that scrolls. What is shown is drawn again only when it differs."""
 
     def __init__(self, *, id: str, title: str = "") -> None:  # noqa: A002

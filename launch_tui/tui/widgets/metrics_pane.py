@@ -215,7 +215,8 @@ class MetricsPane(Vertical, can_focus=False):
         try:
             runs: list[str] = self.screen.overlaid_runs()  # type: ignore[attr-defined]
         except UsageError as error:
-            self._say(f"{error.problem}: mark up to {MOST_RUNS - 1} others in the list (space)")
+            key = ui(self).key("runs.mark")
+            self._say(f"{error.problem}: mark up to {MOST_RUNS - 1} others in the list ({key})")
             return
         launch = ui(self).launch
         self.follow(*runs, names=[launch.runs.get(run_id).name for run_id in runs])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -17,6 +16,7 @@ from launch_tui.store.clock import now
 from launch_tui.tui import keys
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.bar import clickable
+from launch_tui.tui.widgets.scrolled import Scrolled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ MOST_LINED_UP = 16
 _TELLING = ("CUDA_", "VIRTUAL_ENV", "CONDA_", "HF_", "NCCL_")
 
 
-class PlanPane(VerticalScroll, can_focus=True):
+class PlanPane(Scrolled):
     """Shows a plan. ``command`` is the command that would do the same."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ("plan",)

@@ -97,8 +97,8 @@ def _agent(glance: Glance, *, ascii_only: bool, whole: bool) -> list[Part]:
 
 
 def _agent_words(agent: AgentStatus, *, whole: bool) -> str:
-    other = f" pid {agent.pid} attached" if whole else " attached"
-    words = "" if agent.pid == os.getpid() else other
+    other = whole and agent.pid != os.getpid()
+    words = f" pid {agent.pid} attached" if other else ""
     return words + (" draining" if agent.state == "draining" else "")
 
 

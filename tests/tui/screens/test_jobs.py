@@ -9,6 +9,7 @@ from launch_tui.tui.screens.run import RunScreen
 from launch_tui.tui.widgets.window_table import WindowTable
 from tests.tui.conftest import GOLDEN, SIZES, settle, until
 from tests.tui.frames import assert_frame, escapes, frame
+from tests.tui.screens.test_queues import an_editor, with_suspend
 
 INPUTS = {
     "type": "object",
@@ -152,3 +153,33 @@ async def test_hostile_names_do_nothing(world, make_app):
         await settle(pilot)
         assert "job:v0" in frame(app)
         assert escapes(app) == set()
+
+
+async def test_e_edits_the_job_and_another_command_is_the_next_version(
+    busy_world, make_app, tmp_path, monkeypatch
+):
+    an_editor(tmp_path, monkeypatch, 'sed -i "s/train.py/other.py/" "$1"')
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        with_suspend(app, monkeypatch)
+        await pilot.press("2")
+        await settle(pilot)
+        name = table(app).cursor_key
+        await pilot.press("e")
+        job = busy_world.launch.jobs.get
+        await until(pilot, lambda: job(name).entry_point == ("python", "other.py"))
+
+
+async def test_on_a_narrow_terminal_enter_shows_what_the_side_says(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(60, 16)) as pilot:
+        await settle(pilot)
+        await pilot.press("2")
+        await settle(pilot)
+        assert "entry point" not in frame(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "entry point" in frame(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "entry point" not in frame(app))
+        assert table(app).has_focus

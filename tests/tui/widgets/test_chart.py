@@ -9,7 +9,8 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from launch_tui.store._downsample import Bucket
-from launch_tui.tui.theme import DARK, series_colours
+from launch_tui.tui.palettes import DARK
+from launch_tui.tui.theme import series_colours
 from launch_tui.tui.widgets.chart import Ink, Line, Picture, draw
 from launch_tui.tui.widgets.plot import (
     Curve,

@@ -11,7 +11,7 @@ from launch_tui.store.series import SeriesWriter
 from launch_tui.tui.curves import Axis, Key
 from launch_tui.tui.screens.run import RunScreen
 from launch_tui.tui.widgets import charts as charts_module
-from launch_tui.tui.widgets.charts import View
+from launch_tui.tui.widgets.chart_view import View
 from launch_tui.tui.widgets.window_table import WindowTable
 from tests.tui.conftest import GOLDEN, SIZES, settle, until
 from tests.tui.frames import assert_frame, escapes, frame
