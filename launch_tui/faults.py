@@ -73,6 +73,15 @@ POINTS: dict[str, str] = {
     "git.fetch.after": "the commit is in the cache and pinned, the lock is still held",
     "git.clone.after": "the working copy has its objects, no file and the wrong remote",
     "git.checkout.after": "the working copy is complete, beside the place it is to have",
+    "backup.snapshot": "the store is copied, no file is in the archive",
+    "backup.written": "the archive is whole, not on disk and without its name",
+    "restore.unpacked": "all files of the archive are there and whole, the store is as it was",
+    "restore.adapted": "what was at work is lost, the directory is beside its place",
+    "restore.exchanged": "the directory has its place, the old one is not named as such",
+    "prune.rows": "runs are forgotten, their directories are there",
+    "prune.copy": "a file of a working copy is gone, the others are there",
+    "prune.manifests": "manifests are gone, the contents that only they named are there",
+    "prune.cache": "a repository's cache has lost its name, its files are there",
 }
 """Point -> what has happened before it and not yet after it. Each owner's are added below."""
 
