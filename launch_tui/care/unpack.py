@@ -277,11 +277,15 @@ class _Forward:
 def _plain(stream: IO[bytes]) -> Iterator[IO[bytes]]:
     """Yield the archive without its compression, which its first bytes tell."""
     buffered = io.BufferedReader(stream, CHUNK)  # type: ignore[type-var]
-    if buffered.peek(2)[:2] != _GZIP:
-        yield cast("IO[bytes]", buffered)
-        return
-    with gzip.GzipFile(fileobj=buffered, mode="rb") as plain:
-        yield cast("IO[bytes]", plain)
+    try:
+        if buffered.peek(2)[:2] != _GZIP:
+            yield cast("IO[bytes]", buffered)
+            return
+        with gzip.GzipFile(fileobj=buffered, mode="rb") as plain:
+            yield cast("IO[bytes]", plain)
+    finally:
+        # Whoever opened the stream closes it.
+        buffered.detach()
 
 
 def _is_file(member: tarfile.TarInfo) -> bool:

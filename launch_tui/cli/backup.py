@@ -57,7 +57,7 @@ def restore(arguments: Arguments) -> int:
         print_json(asdict(done))
         return 0
     line(
-        f"{done.home}: {done.runs} runs, {_size(done.bytes)} in {done.files} files,"
+        f"{done.home}: {done.runs} runs, {size_told(done.bytes)} in {done.files} files,"
         f" as they were on {done.host} at {done.taken_at}"
     )
     notes(_remarks(done))
@@ -86,8 +86,8 @@ def _opened(name: str) -> IO[bytes]:
 def _told(taken: Taken) -> str:
     where = f"{taken.path}: " if taken.path else ""
     return (
-        f"{where}{taken.runs} runs, {_size(taken.bytes)} in {taken.files} files,"
-        f" {_size(taken.archive_bytes)} as a backup"
+        f"{where}{taken.runs} runs, {size_told(taken.bytes)} in {taken.files} files,"
+        f" {size_told(taken.archive_bytes)} as a backup"
     )
 
 
@@ -108,7 +108,8 @@ def _remarks(done: Restored) -> list[str]:
     return found
 
 
-def _size(size: int) -> str:
+def size_told(size: int) -> str:
+    """Return a number of bytes as a person reads it."""
     for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if size >= factor:
             return f"{size / factor:.1f} {unit}"

@@ -11,7 +11,6 @@ from launch_tui.errors import NotAvailable
 REFUSED: dict[str, str] = {
     "job import": "takes over job definitions of W&B",
     "sync": "uploads finished runs to a W&B server",
-    "prune": "removes the directories of old runs",
     "fsck": "checks the data directory and repairs it",
 }
 

@@ -193,6 +193,14 @@ launch-tui restore --replace FILE.tar.gz
 
 FILE may be - for stdin. Runs that were at work are lost; queues in which runs wait are paused."""
 
+_PRUNE_HELP = """\
+launch-tui prune --dry-run
+launch-tui prune --older-than 14d --keep-failed
+
+Goes: runs that ended before that; of the runs that stay, working copies, a day after their end,
+but for what their jobs wrote into them; and artifacts, caches of repositories, environments and
+build contexts that nothing needs. Images have `launch-tui image prune`."""
+
 _FILTER_HELP = """\
 launch-tui runs --filter 'lr>=1e-3 state:failed -tag:debug loss<0.3'
 launch-tui runs --filter 'tag:baseline or not note~"^debug"'
@@ -307,6 +315,11 @@ VERBS: tuple[Verb, ...] = (
          (Flag(("--replace",), "move aside the data directory that is there"),
           Flag(("--go-on",), "let queues in which runs wait go on, instead of pausing them")),
          json=True, more=_RESTORE_HELP),
+    Verb(("prune",), "forget old runs and remove what nothing needs", "prune.prune", (),
+         (Flag(("--older-than",), "runs that ended, and caches unused, for so long (30d)", "AGE"),
+          Flag(("--keep-failed",), "keep runs that ended badly"),
+          Flag(("--dry-run",), "say what would go and remove nothing"),
+          Flag(("--yes",), "do not ask, on a terminal")), json=True, more=_PRUNE_HELP),
     Verb(("demo",), "a real training job, three configurations", "demo.demo", (),
          (Flag(("--headless",), "without the UI"),)),
     Verb(("serve",), "show the screens in a browser on this machine, to look at", "serve.serve", (),

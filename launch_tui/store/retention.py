@@ -42,8 +42,10 @@ _SOURCES_OF_JOBS = f"""
     SELECT DISTINCT j.kind, v.source FROM job_versions v JOIN jobs j ON j.id = v.job_id
     WHERE j.kind <> '{JobKind.IMAGE}'"""
 
-_OVER = f"""
-    SELECT id, attempt, state IN ({_listed(ENDED)}) AS ended, ended_at FROM runs"""
+_STANDINGS = f"""
+    SELECT id, attempt, state IN ({_listed(ENDED)}) AS ended, ended_at,
+        coalesce(json_extract(spec, '$.keep'), 0) AS keep
+    FROM runs"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +72,24 @@ class Sources(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A run's newest attempt, and when it ended; ``ended_at`` is empty while it waits or runs."""
+    """A run's newest attempt, and when it ended; ``ended_at`` is empty while it waits or runs.
+
+    ``keeps_container`` says that its container stays after its end, with its files.
+    """
 
     attempt: int
     ended_at: str
+    keeps_container: bool
+
+
+def why_kept(db: Database, limits: Limits) -> int:
+    """Return how many runs that are old enough stay because something still needs them."""
+    row = db.one(
+        f"SELECT count(*) FROM runs WHERE state IN ({_listed(ENDED)}) AND ended_at < :before"
+        f" AND (NOT :keep_failed OR state NOT IN ({_listed(BAD_ENDS)})) AND NOT ({_DOOMED})",
+        limits.parameters(),
+    )
+    return int(row[0]) if row else 0
 
 
 def doomed(db: Database, limits: Limits) -> list[str]:
@@ -135,8 +151,10 @@ def oldest_claim(db: Database) -> str | None:
 def standings(db: Database) -> dict[str, Standing]:
     """Return how each run stands, by its id."""
     return {
-        row["id"]: Standing(row["attempt"], (row["ended_at"] or "") if row["ended"] else "")
-        for row in db.all(_OVER)
+        row["id"]: Standing(
+            row["attempt"], (row["ended_at"] or "") if row["ended"] else "", bool(row["keep"])
+        )
+        for row in db.all(_STANDINGS)
     }
 
 
