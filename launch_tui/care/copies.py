@@ -39,6 +39,11 @@ def written_by_job(attempt: Path) -> Iterator[os.DirEntry[str]]:
     yield from (entry for entry, again in _entries(attempt) if not again)
 
 
+def repositories_kept(attempt: Path) -> tuple[str, ...]:
+    """Return the ``.git`` folders of a working copy, with a slash, that its job has written to."""
+    return tuple(_with_new_objects(str(attempt / SOURCE), job_started(attempt)))
+
+
 def walk(folder: str, *, but: frozenset[str] = frozenset()) -> Iterator[os.DirEntry[str]]:
     """Yield all that is not a directory below a folder; what vanishes meanwhile is left out.
 
@@ -64,7 +69,7 @@ def walk(folder: str, *, but: frozenset[str] = frozenset()) -> Iterator[os.DirEn
 def _entries(attempt: Path) -> Iterator[tuple[os.DirEntry[str], bool]]:
     root = str(attempt / SOURCE)
     started = job_started(attempt)
-    commits = _repositories_with_new_objects(root, started)
+    commits = _with_new_objects(root, started)
     for entry in walk(root):
         try:
             yield entry, started is None or _is_ours(entry, started, commits)
@@ -80,8 +85,8 @@ def _is_ours(entry: os.DirEntry[str], started: float, commits: list[str]) -> boo
     return found.st_ctime <= started and found.st_mtime <= started
 
 
-def _repositories_with_new_objects(root: str, started: float | None) -> list[str]:
-    """Return the ``.git`` folders, with a slash, into which the job has committed something."""
+def _with_new_objects(root: str, started: float | None) -> list[str]:
+    """Return the ``.git`` folders into whose objects something came after the job's start."""
     if started is None or not os.path.isdir(f"{root}/.git"):
         return []
     kept: set[str] = set()

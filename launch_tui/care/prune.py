@@ -9,6 +9,7 @@ having been used just now.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -263,6 +264,7 @@ def clear_copy(attempt: Path) -> tuple[int, list[str]]:
         The bytes of what was removed, and the paths of what could not be.
     """
     size, refused = 0, []
+    kept = copies.repositories_kept(attempt)
     for entry in copies.put_there(attempt):
         try:
             found = entry.stat(follow_symlinks=False).st_size
@@ -275,10 +277,10 @@ def clear_copy(attempt: Path) -> tuple[int, list[str]]:
             size += found
             faults.point("prune.copy")
     for folder, _, _ in os.walk(attempt / copies.SOURCE, topdown=False):
-        try:
-            os.rmdir(folder)
-        except OSError:
-            continue
+        # Without its empty folders git does not know a repository for one.
+        if not f"{folder}/".startswith(kept):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
     return size, refused
 
 

@@ -67,10 +67,10 @@ def test_what_comes_back_is_what_was_there(ended, tmp_path):
     assert tree(again) == {n: d for n, d in before.items() if n not in put_there - kept}
     with Launch(tmp_path / "new") as launch:
         for run_id in (ended.code, ended.git):
-            with launch.runs.series(run_id) as series:
-                assert [each.name for each in series.series()] == ["loss"]
             text = launch.runs.log_path(run_id).read_text().splitlines()
             assert text == [f"line {n}" for n in range(LINES)]
+    ended.home = tmp_path / "new"
+    assert ended.steps(ended.code) == ended.steps(ended.git) == list(range(LINES))
 
 
 def test_a_restored_store_runs_its_jobs_again(ended, tmp_path, monkeypatch):
