@@ -79,7 +79,7 @@ def clear_work(home: Home) -> None:
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_ctime < time.time() - _YOUNG_S:
+            if os.fstat(descriptor).st_mtime < time.time() - _YOUNG_S:
                 shutil.rmtree(folder, ignore_errors=True)
         except BlockingIOError:
             continue
