@@ -247,3 +247,27 @@ def test_pruning_while_runs_are_launched_loses_nothing(running, proj):
 
     world.wait_until(lambda: all(run["state"] in ENDED for run in bad()), 60, "the end of all")
     assert bad() == []
+
+
+def test_the_agent_shows_and_keeps_the_disk_budget(world, tmp_path):
+    (world.home / "agent.yaml").write_text("disk_budget: 50G\n")
+    world.agent()
+
+    def space():
+        found = world.ok("agent", "status", "--json").json["disk"]
+        return found if found["budget"] is not None else None
+
+    found = world.wait_until(space, what="the agent's look at the disk")
+    assert found["budget"] == 50 << 30
+    assert set(found["kinds"]) == {
+        "working copies", "git caches", "environments", "build contexts",
+    }  # fmt: skip
+    assert 0 < found["free"] <= found["total"]
+    assert "of 50G" in world.ok("agent", "status").out
+    (check,) = [c for c in world.lt("doctor", "--json").json if c["check"] == "disk budget"]
+    assert "of 50G" in check["found"]
+    (world.home / "agent.yaml").write_text("disk_budget: much\n")
+    world.wait_until(
+        lambda: world.ok("agent", "status", "--json").json["problem"], what="a complaint"
+    )
+    assert "disk_budget" in world.ok("agent", "status", "--json").json["problem"]

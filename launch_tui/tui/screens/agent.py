@@ -13,6 +13,7 @@ from launch_tui.domain.quantities import write_size
 from launch_tui.domain.run import RunState
 from launch_tui.domain.text import printable
 from launch_tui.sdk.devices import DevicesFile, Slots, slots_held
+from launch_tui.sdk.keeping import disk_seen
 from launch_tui.sdk.standing import blocked
 from launch_tui.sdk.webhooks import told
 from launch_tui.tui import keys
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from launch_tui.sdk.devices import Devices
+    from launch_tui.sdk.keeping import Disk
     from launch_tui.store.agents import AgentStatus
     from launch_tui.store.outbox import Subscriber
     from launch_tui.store.read import Event
@@ -243,6 +245,7 @@ class AgentScreen(ListScreen):
         app = ui(self)
         lines = agent_lines(app.glance, app.clock())
         lines += machine_lines(self._devices.devices, self._slots)
+        lines += disk_lines(disk_seen(app.home, app.host_file.last))
         lines += queue_lines(app.glance)
         lines += webhook_lines(app.launch.agents.webhooks())
         lines += said_lines(app.agent_words)
@@ -300,6 +303,29 @@ def machine_lines(devices: Devices | None, slots: Slots) -> list[Content]:
     if machine.memory:
         given, there = write_size(slots.memory), write_size(machine.memory)
         lines.append(fact("memory", f"{given if slots.memory else '0'} of {there} given"))
+    return lines
+
+
+def disk_lines(space: Disk | None) -> list[Content]:
+    """Return how the disk stands: what is free, and what working copies and caches take of it.
+
+    Args:
+        space: The disk of the data directory; None when no agent has looked at it.
+    """
+    if space is None:
+        return []
+    lines = [*heading("Disk"), fact("free", space.told().removesuffix(" free"))]
+    if space.nearly_full:
+        lines.append(fact("", "nearly full: launch-tui prune", "bold $warning"))
+    if space.record is None:
+        return [*lines, weak("no agent has measured its caches yet")]
+    over = space.record.budget is not None and space.record.used > space.record.budget
+    lines.append(fact("caches", space.caches_told(), "$warning" if over else ""))
+    lines += [
+        fact(kind.removeprefix("working ").removeprefix("git "), write_size(size))
+        for kind, size in space.record.kinds.items()
+        if size
+    ]
     return lines
 
 
