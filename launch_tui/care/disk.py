@@ -60,6 +60,12 @@ class Disk:
         return little or self.free < LOW_BYTES
 
     @property
+    def over_budget(self) -> bool:
+        """Whether working copies and caches take more than they may."""
+        record = self.record
+        return record is not None and record.budget is not None and record.used > record.budget
+
+    @property
     def next_step(self) -> str:
         """What a person can do about a disk that is nearly full, empty when it is not."""
         return "launch-tui prune --dry-run says what can go" if self.nearly_full else ""
@@ -74,7 +80,7 @@ class Disk:
             return ""
         budget = self.record.budget
         limit = "no disk_budget" if budget is None else f"of {_size(budget)}"
-        over = ", all of it needed" if budget is not None and self.record.used > budget else ""
+        over = ", all of it needed" if self.over_budget else ""
         return f"{_size(self.record.used)} {limit}{over}"
 
 

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from launch_tui.store.read import Event
     from launch_tui.tui.glance import Glance
 
+_BRIEF = {"working copies": "copies", "git caches": "git", "environments": "envs",
+          "build contexts": "builds"}  # fmt: skip
 COLUMNS = (
     Column(key="at", label="TIME", width=8),
     Column(key="run", label="RUN", width=8, rank=2, whole=True),
@@ -203,6 +205,7 @@ class AgentScreen(ListScreen):
     def _host_changed(self) -> None:
         if self.is_current:
             self._show_machine()
+            self._show_agent()
 
     def _show_machine(self) -> None:
         host = ui(self).host_file
@@ -245,8 +248,8 @@ class AgentScreen(ListScreen):
         app = ui(self)
         lines = agent_lines(app.glance, app.clock())
         lines += machine_lines(self._devices.devices, self._slots)
-        lines += disk_lines(disk_seen(app.home, app.host_file.last))
         lines += queue_lines(app.glance)
+        lines += disk_lines(disk_seen(app.home, app.host_file.last))
         lines += webhook_lines(app.launch.agents.webhooks())
         lines += said_lines(app.agent_words)
         self.query_one("#agent-facts", Facts).show(lines)
@@ -307,26 +310,25 @@ def machine_lines(devices: Devices | None, slots: Slots) -> list[Content]:
 
 
 def disk_lines(space: Disk | None) -> list[Content]:
-    """Return how the disk stands: what is free, and what working copies and caches take of it.
+    """Return what working copies and caches take of the disk; the panel above says what is free.
 
     Args:
         space: The disk of the data directory; None when no agent has looked at it.
     """
     if space is None:
         return []
-    lines = [*heading("Disk"), fact("free", space.told().removesuffix(" free"))]
+    lines = []
     if space.nearly_full:
-        lines.append(fact("", "nearly full: launch-tui prune", "bold $warning"))
-    if space.record is None:
-        return [*lines, weak("no agent has measured its caches yet")]
-    over = space.record.budget is not None and space.record.used > space.record.budget
-    lines.append(fact("caches", space.caches_told(), "$warning" if over else ""))
-    lines += [
-        fact(kind.removeprefix("working ").removeprefix("git "), write_size(size))
-        for kind, size in space.record.kinds.items()
-        if size
-    ]
-    return lines
+        lines.append(fact("nearly full", "launch-tui prune makes room", "bold $warning"))
+    if space.record is not None:
+        look = "$warning" if space.over_budget else ""
+        lines.append(fact("in use", space.caches_told(), look))
+        lines += [
+            fact(_BRIEF.get(kind, kind), write_size(size))
+            for kind, size in space.record.kinds.items()
+            if size
+        ]
+    return [*heading("Copies and caches"), *lines] if lines else []
 
 
 def queue_lines(glance: Glance) -> list[Content]:
