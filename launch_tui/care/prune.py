@@ -13,6 +13,7 @@ import contextlib
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from launch_tui.store.clock import iso, seconds
 from launch_tui.store.retention import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from launch_tui.store.database import Database
@@ -39,6 +40,8 @@ COPY_S = 86400.0
 """The working copy of a run that stays goes so many seconds after its end: people look at it."""
 GRACE_S = 3600.0
 """What was used so recently may be about to be used by something that is not in the store yet."""
+AT_ONCE = 8
+"""Directories that are removed at the same time: on ext4 that takes a tenth of the time."""
 CONTEXT_S = 3600.0
 """A build's context that is older and that nobody builds from was left behind."""
 
@@ -136,32 +139,36 @@ class _Pruning:
         freed = self._done.kind("runs")
         if self._dry_run:
             self._done.runs = retention.doomed(self._db, self._limits)
-            for run_id in self._done.runs:
-                freed.add(measure(self._home.run(run_id)))
+            for size in self._each(map(self._home.run, self._done.runs), measure):
+                freed.add(size)
             return
         for batch in retention.forget(self._db, self._limits):
             faults.point("prune.rows")
             self._done.runs += batch
-            for run_id in batch:
-                freed.add(self._remove(self._home.run(run_id)))
+            for size in self._each(map(self._home.run, batch), self._remove):
+                freed.add(size)
 
     def _rests_of_runs(self) -> None:
         """Remove directories whose runs are forgotten: whoever did that did not get here."""
         freed = self._done.kind("directories of runs that are forgotten")
         # Listed first: a run is in the store before it has a directory.
         there = [entry.name for entry in os.scandir(self._home.runs) if entry.is_dir()]
-        for name in sorted(set(there) - retention.known(self._db, there)):
-            path = self._home.run(name)
-            freed.add(measure(path) if self._dry_run else self._remove(path))
+        strays = sorted(set(there) - retention.known(self._db, there))
+        act = measure if self._dry_run else self._remove
+        for size in self._each(map(self._home.run, strays), act):
+            freed.add(size)
 
     def _copies(self) -> None:
         freed = self._done.kind("working copies")
         gone = frozenset(self._done.runs) if self._dry_run else frozenset[str]()
-        for copy in ended_copies(self._home, retention.standings(self._db)):
-            if copy.used < self._copies_before and copy.run_id not in gone:
-                size = copy_size(copy.attempt) if self._dry_run else self._clear(copy.attempt)
-                if size:
-                    freed.add(size)
+        attempts = [
+            copy.attempt
+            for copy in ended_copies(self._home, retention.standings(self._db))
+            if copy.used < self._copies_before and copy.run_id not in gone
+        ]
+        for size in self._each(attempts, copy_size if self._dry_run else self._clear):
+            if size:
+                freed.add(size)
 
     def _clear(self, attempt: Path) -> int:
         size, refused = clear_copy(attempt)
@@ -215,6 +222,11 @@ class _Pruning:
         What a run has taken into use since it was claimed stays, however short the age.
         """
         return min(self._unused_since, oldest_use(self._db))
+
+    def _each(self, paths: Iterable[Path], act: Callable[[Path], int]) -> list[int]:
+        """Do the same to many directories, several at a time: mostly, the disk is waited for."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(act, paths))
 
     def _remove(self, path: Path) -> int:
         size = measure(path)

@@ -21,7 +21,7 @@ STREAM = "-"
 
 def backup(arguments: Arguments) -> int:
     """Write a backup of the data directory."""
-    from launch_tui.care.backup import take, take_to
+    from launch_tui.sdk import keeping
 
     name, exclude = arguments.words[0], arguments.many("exclude")
     to_stream = name == STREAM
@@ -29,10 +29,10 @@ def backup(arguments: Arguments) -> int:
         _check_stream(arguments)
     with arguments.open() as sdk:
         if to_stream:
-            taken = take_to(sdk.db, sys.stdout.buffer, exclude=exclude)
+            taken = keeping.backup_to(sdk, sys.stdout.buffer, exclude=exclude)
         else:
             target = Path(name).expanduser()
-            taken = take(sdk.db, target, force=arguments.on("force"), exclude=exclude)
+            taken = keeping.backup(sdk, target, force=arguments.on("force"), exclude=exclude)
     notes(taken.notes)
     if arguments.json:
         print_json(asdict(taken))
@@ -43,11 +43,11 @@ def backup(arguments: Arguments) -> int:
 
 def restore(arguments: Arguments) -> int:
     """Bring a backup back."""
-    from launch_tui.care.restore import restore as bring_back
+    from launch_tui.sdk import keeping
     from launch_tui.store.paths import default_home
 
     with _opened(arguments.words[0]) as stream:
-        done = bring_back(
+        done = keeping.restore(
             stream,
             default_home(arguments.home),
             replace=arguments.on("replace"),

@@ -36,9 +36,10 @@ def prune(arguments: Arguments) -> int:
 
 
 def _prune(sdk: Launch, age: float, arguments: Arguments, *, dry_run: bool) -> Pruned:
-    from launch_tui.care.prune import prune as make_room
+    from launch_tui.sdk import keeping
 
-    return make_room(sdk.db, age, keep_failed=arguments.on("keep_failed"), dry_run=dry_run)
+    keep_failed = arguments.on("keep_failed")
+    return keeping.prune(sdk, older_than=age, keep_failed=keep_failed, dry_run=dry_run)
 
 
 def _confirmed(plan: Pruned) -> bool:
