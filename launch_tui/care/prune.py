@@ -10,7 +10,9 @@ having been used just now.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -26,10 +28,11 @@ from launch_tui.errors import StoreCorrupt
 from launch_tui.store import retention
 from launch_tui.store.artifacts import ArtifactStore
 from launch_tui.store.clock import iso, seconds
+from launch_tui.store.durable import write_atomically
 from launch_tui.store.retention import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from launch_tui.store.database import Database
@@ -40,6 +43,9 @@ COPY_S = 86400.0
 """The working copy of a run that stays goes so many seconds after its end: people look at it."""
 GRACE_S = 3600.0
 """What was used so recently may be about to be used by something that is not in the store yet."""
+JOURNAL = "pruning.json"
+"""Which runs a prune is about to forget; it goes when their directories are gone."""
+_ID = re.compile(r"[A-Za-z0-9_-]+")
 AT_ONCE = 8
 """Directories that are removed at the same time: on ext4 that takes a tenth of the time."""
 CONTEXT_S = 3600.0
@@ -123,8 +129,8 @@ class _Pruning:
     def run(self) -> Pruned:
         """Do it, or find out what would be done."""
         self._done.needed = retention.why_kept(self._db, self._limits)
-        self._runs()
         self._rests_of_runs()
+        self._runs()
         self._copies()
         self._artifacts()
         self._repositories()
@@ -132,31 +138,49 @@ class _Pruning:
         self._contexts()
         if not self._dry_run:
             clear_work(self._home)
+            (self._home.root / JOURNAL).unlink(missing_ok=True)
         self._done.kinds = [freed for freed in self._done.kinds if freed.count]
         return self._done
 
     def _runs(self) -> None:
         freed = self._done.kind("runs")
+        doomed = retention.doomed(self._db, self._limits)
         if self._dry_run:
-            self._done.runs = retention.doomed(self._db, self._limits)
-            for size in self._each(map(self._home.run, self._done.runs), measure):
+            self._done.runs = doomed
+            for size in self._each(map(self._home.run, doomed), measure):
                 freed.add(size)
             return
-        for batch in retention.forget(self._db, self._limits):
+        if doomed:
+            self._write_down(doomed)
+        for batch in retention.forget(self._db, self._limits, doomed):
             faults.point("prune.rows")
             self._done.runs += batch
             for size in self._each(map(self._home.run, batch), self._remove):
                 freed.add(size)
 
     def _rests_of_runs(self) -> None:
-        """Remove directories whose runs are forgotten: whoever did that did not get here."""
+        """Remove the directories of runs that were forgotten by a prune that was killed then.
+
+        Only of those: after the loss of a store, directories without rows are all that is left.
+        """
         freed = self._done.kind("directories of runs that are forgotten")
-        # Listed first: a run is in the store before it has a directory.
-        there = [entry.name for entry in os.scandir(self._home.runs) if entry.is_dir()]
-        strays = sorted(set(there) - retention.known(self._db, there))
+        written = self._written_down()
+        there = [name for name in written if self._home.run(name).is_dir()]
+        rests = sorted(set(there) - retention.known(self._db, there))
         act = measure if self._dry_run else self._remove
-        for size in self._each(map(self._home.run, strays), act):
+        for size in self._each(map(self._home.run, rests), act):
             freed.add(size)
+
+    def _write_down(self, run_ids: Sequence[str]) -> None:
+        """Have the disk know which runs are about to be forgotten, before any of them is."""
+        write_atomically(self._home.root / JOURNAL, json.dumps(run_ids).encode(), mode=0o600)
+
+    def _written_down(self) -> list[str]:
+        try:
+            found = json.loads((self._home.root / JOURNAL).read_bytes())
+            return [name for name in found if isinstance(name, str) and _ID.fullmatch(name)]
+        except (OSError, ValueError, TypeError):
+            return []
 
     def _copies(self) -> None:
         freed = self._done.kind("working copies")

@@ -98,21 +98,26 @@ def doomed(db: Database, limits: Limits) -> list[str]:
     return [row["id"] for row in rows]
 
 
-def forget(db: Database, limits: Limits) -> Iterator[list[str]]:
-    """Forget the runs that may be, a batch at a time; the caller removes their directories.
+def forget(db: Database, limits: Limits, run_ids: Sequence[str]) -> Iterator[list[str]]:
+    """Forget runs, a batch at a time; the caller removes their directories.
 
     Whether a run may be forgotten is asked again in the transaction that does it.
+
+    Args:
+        db: The store.
+        limits: Which runs may be.
+        run_ids: Those that ``doomed`` named.
     """
-    while True:
+    for at in range(0, len(run_ids), BATCH):
+        batch = json.dumps(run_ids[at : at + BATCH])
         with db.transaction():
             rows = db.all(
-                f"SELECT id FROM runs WHERE {_DOOMED} ORDER BY seq LIMIT {BATCH}",
-                limits.parameters(),
+                f"SELECT id FROM runs WHERE id IN (SELECT value FROM json_each(:ids)) AND {_DOOMED}"
+                " ORDER BY seq",
+                {**limits.parameters(), "ids": batch},
             )
             gone = [row["id"] for row in rows]
             _delete(db, gone)
-        if not gone:
-            return
         yield gone
 
 

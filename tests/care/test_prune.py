@@ -254,13 +254,19 @@ def test_the_working_copy_of_a_run_at_work_stays(world):
     agent.wait(timeout=20)
 
 
-def test_directories_without_a_run_go(ended):
+def test_directories_whose_rows_are_lost_stay(ended):
+    """They are all that is left when a store was lost; only what a prune forgot goes."""
     stray = ended.home / "runs" / "nobody12"
     shutil.copytree(ended.home / "runs" / ended.code, stray, symlinks=True)
+    (ended.home / "pruning.json").write_text('["../../x", ".", "", 3, null]')
     with Launch(ended.home) as sdk:
+        assert kinds(prune(sdk.db, 30 * DAY_S)) == {}
+        assert stray.exists()
+        (ended.home / "pruning.json").write_text(f'["nobody12", "{ended.git}"]')
         assert kinds(prune(sdk.db, 30 * DAY_S)) == {"directories of runs that are forgotten": 1}
         assert not stray.exists()
         assert sdk.runs.count() == 2
+        assert sdk.home.run(ended.git).exists()
 
 
 def test_environments_and_contexts_that_nothing_uses_go(sdk):
