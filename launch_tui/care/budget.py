@@ -25,6 +25,7 @@ from launch_tui.care.prune import (
     measure,
     oldest_use,
     remove_context,
+    unknown_runs,
     unneeded_caches,
 )
 from launch_tui.store import retention
@@ -117,7 +118,7 @@ class Budget:
             yield Item(kind=COPIES, path=attempt, size=size, used=used, remove=remove)
 
     def _repositories(self, db: Database, in_use: float) -> Iterator[Item]:
-        unneeded = set(unneeded_caches(db))
+        unneeded = () if unknown_runs(db) else tuple(unneeded_caches(db))
         for path in repositories.every_cache(db.home.repositories):
             used = repositories.last_used(path)
             size = self._known(path, used, measure)

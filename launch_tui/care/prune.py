@@ -132,8 +132,14 @@ class _Pruning:
         self._rests_of_runs()
         self._runs()
         self._copies()
-        self._artifacts()
-        self._repositories()
+        if unknown := unknown_runs(self._db, but=self._done.runs):
+            self._done.notes.append(
+                f"{unknown} directories in runs/ belong to no run of the store, so artifacts and"
+                " git caches stay: launch-tui fsck tells about them"
+            )
+        else:
+            self._artifacts()
+            self._repositories()
         self._environments()
         self._contexts()
         if not self._dry_run:
@@ -318,6 +324,16 @@ def clear_copy(attempt: Path) -> tuple[int, list[str]]:
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
     return size, refused
+
+
+def unknown_runs(db: Database, *, but: Sequence[str] = ()) -> int:
+    """Return how many directories of runs have no row, but for those of these runs.
+
+    Where there are any, rows may have been lost: what seems to be needed by nothing may be needed.
+    """
+    # Listed first: a run is in the store before it has a directory.
+    there = {entry.name for entry in os.scandir(db.home.runs) if entry.is_dir()}
+    return len(there - retention.known(db, there) - set(but))
 
 
 def unneeded_caches(db: Database, *, but: Limits | None = None) -> list[Path]:

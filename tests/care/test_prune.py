@@ -260,13 +260,27 @@ def test_directories_whose_rows_are_lost_stay(ended):
     shutil.copytree(ended.home / "runs" / ended.code, stray, symlinks=True)
     (ended.home / "pruning.json").write_text('["../../x", ".", "", 3, null]')
     with Launch(ended.home) as sdk:
-        assert kinds(prune(sdk.db, 30 * DAY_S)) == {}
+        done = prune(sdk.db, 30 * DAY_S)
+        assert (kinds(done), len(done.notes)) == ({}, 1)
         assert stray.exists()
         (ended.home / "pruning.json").write_text(f'["nobody12", "{ended.git}"]')
         assert kinds(prune(sdk.db, 30 * DAY_S)) == {"directories of runs that are forgotten": 1}
         assert not stray.exists()
         assert sdk.runs.count() == 2
         assert sdk.home.run(ended.git).exists()
+
+
+def test_after_the_loss_of_a_store_all_that_it_knew_stays(ended):
+    for path in ended.home.glob("launch.db*"):
+        path.unlink()
+    age(*manifests(ended.home))
+    age_caches(ended.home)
+    with Launch(ended.home) as sdk:
+        done = prune(sdk.db, 0.0)
+        assert "2 directories in runs/ belong to no run" in done.notes[0]
+        assert len(list(sdk.home.runs.iterdir())) == 2
+    assert len(manifests(ended.home)) == len(caches(ended.home)) == 1
+    assert blobs(ended.home) != []
 
 
 def test_environments_and_contexts_that_nothing_uses_go(sdk):
