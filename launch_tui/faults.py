@@ -80,6 +80,15 @@ POINTS: dict[str, str] = {
     "mend.moved_aside": "the damaged store is moved aside, the new one is not in its place",
     "mend.one": "one thing that was wrong is put right, the others are not",
     "git.checkout.after": "the working copy is complete, beside the place it is to have",
+    "backup.snapshot": "the store is copied, no file is in the archive",
+    "backup.written": "the archive is whole, not on disk and without its name",
+    "restore.unpacked": "all files of the archive are there and whole, the store is as it was",
+    "restore.adapted": "what was at work is lost, the directory is beside its place",
+    "restore.exchanged": "the directory has its place, the old one is not named as such",
+    "prune.rows": "runs are forgotten, their directories are there",
+    "prune.copy": "a file of a working copy is gone, the others are there",
+    "prune.manifests": "manifests are gone, the contents that only they named are there",
+    "prune.cache": "a repository's cache has lost its name, its files are there",
 }
 """Point -> what has happened before it and not yet after it. Each owner's are added below."""
 

@@ -52,6 +52,7 @@ class AgentConfig:
         gpu_busy_memory: Bytes in use by others above which a GPU is theirs; None for the default.
         cpus: Processors that runs may have; None for those of the machine.
         memory: Bytes that runs may have; None for those of the machine.
+        disk_budget: Bytes that working copies and caches may take; None for no limit.
         notify: Whom to tell of the ends of runs.
         builder: W&B's section about building images, checked, with W&B's names of the keys.
         registry: Where they are pushed to, in the older section.
@@ -73,6 +74,7 @@ class AgentConfig:
     gpu_busy_memory: int | None = None
     cpus: float | None = None
     memory: int | None = None
+    disk_budget: int | None = None
     notify: tuple[Webhook, ...] = ()
     builder: Mapping[str, Any] = field(default_factory=dict)
     registry: Mapping[str, Any] = field(default_factory=dict)
@@ -158,6 +160,7 @@ _READERS: dict[str, Reader] = {
     "gpu_busy_memory": values.size,
     "cpus": values.processors,
     "memory": values.some_size,
+    "disk_budget": values.size,
     "notify": read_webhooks,
 }
 

@@ -25,6 +25,7 @@ from launch_tui.agent.host import HostWatch
 from launch_tui.agent.ledger import RETRY_S, WAITED_FOR
 from launch_tui.agent.outbox import Outbox
 from launch_tui.agent.setting import keeps_container
+from launch_tui.agent.space import SpaceWatch
 from launch_tui.agent.store_care import StoreCare
 from launch_tui.agent.wake import StoreChanges
 from launch_tui.domain.queue import Resource
@@ -85,6 +86,7 @@ class Agent:
         self._leave = asyncio.Event()
         self._retry: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._space: SpaceWatch | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._clock = Steps()
         self._said = ""
@@ -191,6 +193,9 @@ class Agent:
             host = HostWatch(self._home, self._context.devices.machine)
             host.start()
             stack.callback(host.close)
+            self._space = SpaceWatch(self._home, self._config.disk_budget, self._say_from_thread)
+            self._space.start()
+            stack.callback(self._space.close)
             await self._take_over()
             self._ask_engine_if_used()
             self._look()
@@ -452,6 +457,12 @@ class Agent:
                 with contextlib.suppress(LaunchError):
                     await sweep(wanted)
 
+    def _say_from_thread(self, text: str) -> None:
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._context.report, text)
+
     def _devices_changed(self) -> None:
         """Look again, on the loop, because what can be given to runs may have changed."""
         loop = self._loop
@@ -469,3 +480,5 @@ class Agent:
         if config.gpu_busy_memory is not None:
             policy = replace(policy, busy_memory=config.gpu_busy_memory)
         self._context.devices.configure(policy=policy, cpus=config.cpus, memory=config.memory)
+        if self._space is not None:
+            self._space.configure(config.disk_budget)

@@ -127,15 +127,29 @@ class EnvironmentStore:
             old = not environment.complete or environment.last_used_at < keep_newer_than
             if not old or environment.key in in_use:
                 continue
-            lock = self.locks.try_take(environment.key)
-            if lock is None:
-                continue
-            with lock:
-                if dry_run or self._remove(environment.key, keep_newer_than):
-                    removed.append(environment)
-                if not self.path(environment.key).exists():
-                    lock.remove()
+            if self.remove(environment.key, keep_newer_than, dry_run=dry_run):
+                removed.append(environment)
         return removed
+
+    def remove(self, key: str, keep_newer_than: float, *, dry_run: bool = False) -> bool:
+        """Remove one environment unless it is being built, or was used since a time.
+
+        Args:
+            key: The environment.
+            keep_newer_than: Seconds since the epoch.
+            dry_run: Only say whether it would be removed.
+
+        Returns:
+            Whether it is gone, or would be.
+        """
+        lock = self.locks.try_take(key)
+        if lock is None:
+            return False
+        with lock:
+            gone = dry_run or self._remove(key, keep_newer_than)
+            if not self.path(key).exists():
+                lock.remove()
+        return gone
 
     def _remove(self, key: str, keep_newer_than: float) -> bool:
         path = self.root / key

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from launch_tui.agent.report import AgentEvent
     from launch_tui.cli.parsing import Arguments
     from launch_tui.sdk.devices import Devices
+    from launch_tui.sdk.keeping import Disk
     from launch_tui.store.agents import AgentStatus
     from launch_tui.store.outbox import Subscriber
 
@@ -50,11 +51,13 @@ def run(arguments: Arguments) -> int:
 def status(arguments: Arguments) -> int:
     """Print what the agent does."""
     from launch_tui.sdk.devices import DevicesFile
+    from launch_tui.sdk.keeping import disk
 
     with arguments.open() as sdk:
         found = sdk.agents.status()
         seen = DevicesFile(sdk.home)
         hooks = sdk.agents.webhooks()
+        space = disk(sdk.home)
     running = found is not None and found.running
     # The record outlives the agent that wrote it, and nobody looks after it then.
     devices = seen.devices if running and seen.look() else None
@@ -66,12 +69,13 @@ def status(arguments: Arguments) -> int:
             values |= {key: getattr(found, key) for key in values}
         values["gpus"] = _gpus(devices)
         values["notify"] = [asdict(hook) for hook in hooks]
+        values["disk"] = _disk_json(space)
         values["config"], values["problem"] = values["config"] or None, values["problem"] or None
         print_json(values)
         return 0
     if found is None or not running:
         line("no agent is running")
-        pairs(_webhooks(hooks))
+        pairs(_webhooks(hooks) | _disk(space))
         return 0
     pairs(
         {
@@ -82,6 +86,7 @@ def status(arguments: Arguments) -> int:
             "runs": ", ".join(found.runs) or "none",
             **_settings(found),
             **_webhooks(hooks),
+            **_disk(space),
             "gpu trouble": devices.trouble if devices else "",
             **{f"gpu {gpu['index']}": _gpu_told(gpu) for gpu in _gpus(devices)},
         }
@@ -93,6 +98,30 @@ def _webhooks(hooks: Sequence[Subscriber]) -> dict[str, str]:
     from launch_tui.sdk.webhooks import told
 
     return {f"tells {hook.name}": told(hook) for hook in hooks}
+
+
+def _disk(space: Disk | None) -> dict[str, str]:
+    """Return how the disk stands, and what to do where it is nearly full."""
+    if space is None:
+        return {}
+    found = {"disk": space.told(), "caches": space.caches_told()}
+    if space.nearly_full:
+        found["disk"] += f", nearly full: {space.next_step}"
+    return found
+
+
+def _disk_json(space: Disk | None) -> dict[str, Any] | None:
+    if space is None:
+        return None
+    record = space.record
+    return {
+        "free": space.free,
+        "total": space.total,
+        "nearly_full": space.nearly_full,
+        "budget": record.budget if record else None,
+        "used": record.used if record else None,
+        "kinds": dict(record.kinds) if record else {},
+    }
 
 
 def _gpus(devices: Devices | None) -> list[dict[str, Any]]:

@@ -42,6 +42,7 @@ def examine(home: Home) -> list[Check]:
     of_home: tuple[Callable[[Home], Check], ...] = (
         store_checks.data_directory,
         store_checks.store,
+        store_checks.caches,
         store_checks.agent,
     )
     of_machine: tuple[Callable[[], Check], ...] = (

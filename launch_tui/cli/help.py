@@ -39,6 +39,9 @@ Jobs and queues
 Agent
   --agent-only, agent run    run the queues here
   agent status|drain|resume|stop
+Data
+  backup  restore            the data directory in one file, and back
+  prune                      forget old runs, remove what nothing needs
 Machine
   demo [--headless]          a real training job, from nothing
   doctor                     what was found on this machine

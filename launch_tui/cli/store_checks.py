@@ -40,9 +40,28 @@ def data_directory(home: Home) -> Check:
     free = shutil.disk_usage(nearest).free
     found = f"{root}, {_kind(nearest)}, {free / 1e9:.1f} GB free, {_owner(root)}"
     if free < LOW_SPACE:
-        step = "Free some space, or set LAUNCH_TUI_HOME to a larger disk."
+        step = (
+            "Free some space (launch-tui prune --dry-run says what can go), or set LAUNCH_TUI_HOME"
+            " to a larger disk."
+        )
         return Check(check="data directory", ok=False, found=found, next_step=step)
     return Check(check="data directory", ok=True, found=found)
+
+
+def caches(home: Home) -> Check:
+    """What working copies and caches take, and whether the disk is nearly full."""
+    from launch_tui.sdk.keeping import disk
+
+    space = disk(home)
+    if space is None or space.record is None:
+        return Check(check="disk budget", ok=True, found="no agent has measured it yet")
+    kinds = ", ".join(f"{kind} {size / 1e9:.1f} GB" for kind, size in space.record.kinds.items())
+    found = f"{space.caches_told()} ({kinds})"
+    if space.nearly_full:
+        found = f"{found}; the disk is nearly full, {space.told()}"
+    return Check(
+        check="disk budget", ok=not space.nearly_full, found=found, next_step=space.next_step
+    )
 
 
 def store(home: Home) -> Check:

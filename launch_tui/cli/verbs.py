@@ -179,6 +179,28 @@ _GROUP_HELP = """\
 In place of a run the id of a group, as `launch --param` prints it, means all runs of it that this
 can be done to."""
 
+_BACKUP_HELP = """\
+launch-tui backup ~/launch-2030-01-31.tar.gz
+launch-tui backup --exclude '*.ckpt' --exclude 'shared/*' FILE.tar.gz
+ssh gpu-box launch-tui backup - > gpu-box.tar.gz
+
+FILE is a tar archive, compressed unless its name ends in .tar; - is stdout. Environments, images
+and working copies that can be made again are not in it, nor is any secret's value."""
+
+_RESTORE_HELP = """\
+launch-tui restore --home ~/launch-restored gpu-box.tar.gz
+launch-tui restore --replace FILE.tar.gz
+
+FILE may be - for stdin. Runs that were at work are lost; queues in which runs wait are paused."""
+
+_PRUNE_HELP = """\
+launch-tui prune --dry-run
+launch-tui prune --older-than 14d --keep-failed
+
+Goes: runs that ended before that; of the runs that stay, working copies, a day after their end,
+but for what their jobs wrote into them; and artifacts, caches of repositories, environments and
+build contexts that nothing needs. Images have `launch-tui image prune`."""
+
 _FILTER_HELP = """\
 launch-tui runs --filter 'lr>=1e-3 state:failed -tag:debug loss<0.3'
 launch-tui runs --filter 'tag:baseline or not note~"^debug"'
@@ -282,6 +304,22 @@ VERBS: tuple[Verb, ...] = (
     Verb(("image", "prune"), "remove images that nothing uses", "images.prune", (),
          (Flag(("--older-than",), "only if unused for so long (30d)", "AGE"),
           Flag(("--dry-run",), "say what would go and remove nothing")), json=True),
+    Verb(("backup",), "write the data directory into one file, while all goes on",
+         "backup.backup", ("FILE",),
+         (Flag(("--force",), "replace the file if it is there"),
+          Flag(("--exclude",), "leave out files of runs with such a name or path", "GLOB",
+               many=True)),
+         json=True, more=_BACKUP_HELP),
+    Verb(("restore",), "bring a backup back into a new data directory", "backup.restore",
+         ("FILE",),
+         (Flag(("--replace",), "move aside the data directory that is there"),
+          Flag(("--go-on",), "let queues in which runs wait go on, instead of pausing them")),
+         json=True, more=_RESTORE_HELP),
+    Verb(("prune",), "forget old runs and remove what nothing needs", "prune.prune", (),
+         (Flag(("--older-than",), "runs that ended, and caches unused, for so long (30d)", "AGE"),
+          Flag(("--keep-failed",), "keep runs that ended badly"),
+          Flag(("--dry-run",), "say what would go and remove nothing"),
+          Flag(("--yes",), "do not ask, on a terminal")), json=True, more=_PRUNE_HELP),
     Verb(("demo",), "a real training job, three configurations", "demo.demo", (),
          (Flag(("--headless",), "without the UI"),)),
     Verb(("serve",), "show the screens in a browser on this machine, to look at", "serve.serve", (),

@@ -129,6 +129,10 @@ class Launcher:
     def _again(self, run: Run, changes: LaunchRequest, *, make: bool) -> _Resolved:
         check_request(changes)
         spec = read.spec(self._db, run.id)
+        if make and isinstance(spec.source, CodeSource) and spec.source.digest:
+            # Perhaps only this run refers to it, and somebody is pruning.
+            with self._jobs.artifacts.writer() as writer:
+                writer.renew(spec.source.digest)
         config = merge(read.given_config(self._db, run.id), changes.config)
         if changes.entry_point:
             command = command_of(changes.entry_point)

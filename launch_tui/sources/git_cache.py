@@ -5,13 +5,15 @@ A cache holds the remote's objects, its tags, and a **pin** for every commit tha
 and been checked, so a pin means that the commit is complete and needs no network, whatever was
 killed before. Two kernel locks stand beside each cache, which a dead process cannot hold:
 ``.lock`` is taken by whoever fetches, so that two runs of one commit do one fetch; ``.use`` is
-shared by those who copy from the cache and taken alone to repack or rebuild it.
+shared by those who copy from the cache and taken alone to repack or rebuild it. Their times are
+those of the last use.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -134,8 +136,9 @@ def rebuild(cache: Cache, watch: Watch) -> None:
 
 @contextlib.contextmanager
 def reading(cache: Cache, watch: Watch) -> Iterator[None]:
-    """Keep the cache's packs in place while they are copied."""
+    """Keep the cache's packs in place while they are copied, and mark its use."""
     with locked(_beside(cache, "use"), watch, exclusive=False):
+        os.utime(_beside(cache, "use"))
         yield
 
 
@@ -147,6 +150,7 @@ def is_damage(error: GitFailed) -> bool:
 @contextlib.contextmanager
 def _fetching(cache: Cache, watch: Watch) -> Iterator[None]:
     with locked(_beside(cache, "lock"), watch, exclusive=True):
+        os.utime(_beside(cache, "lock"))
         clear_leftovers(cache.directory)
         yield
         _compact(cache, watch)

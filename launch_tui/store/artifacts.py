@@ -15,11 +15,12 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from launch_tui import faults
 from launch_tui.errors import SourceFailed, StoreCorrupt
 from launch_tui.store.durable import disk_errors, sync_directory, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from launch_tui.store.blobs import BlobWriter, Stored
@@ -141,19 +142,28 @@ class ArtifactStore:
         write_copy(self.root, with_links(manifest, links or {}), destination)
         return manifest
 
-    def delete_unreferenced(self, keep: Iterable[str], *, grace: float = GRACE) -> Deleted:
+    def delete_unreferenced(
+        self,
+        keep: Iterable[str] | Callable[[], Iterable[str]],
+        *,
+        grace: float = GRACE,
+        dry_run: bool = False,
+    ) -> Deleted:
         """Delete the artifacts that are not in ``keep``, and the blobs that no artifact names.
 
         Args:
-            keep: Digests of the artifacts that jobs refer to.
+            keep: Digests of the artifacts that jobs refer to; a function is asked when nobody can
+                add an artifact any more.
             grace: Seconds for which a new artifact is kept anyway.
+            dry_run: Only say what would be deleted.
 
         Raises:
             StoreCorrupt: When a kept manifest is damaged: nothing is deleted then.
         """
-        wanted, oldest = set(keep), time.time() - grace
+        oldest = time.time() - grace
         with disk_errors(self.root), _lock(self.root) as descriptor:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            wanted = set(keep() if callable(keep) else keep)
             kept: list[tuple[str, Path]] = []
             doomed: list[tuple[str, Path]] = []
             for path in (self.root / "manifests").glob("??/*.json"):
@@ -162,11 +172,13 @@ class ArtifactStore:
                 (kept if digest in wanted or young else doomed).append((digest, path))
             alive = self._blobs_of(digest for digest, _ in kept)
             # Manifests go first: a blob may be without one, never the other way round.
-            for _, path in doomed:
-                path.unlink()
-                second_manifest(path).unlink(missing_ok=True)
-            _remove_tree(self.root / "tmp")
-            blobs, size = self._delete_blobs_but(alive)
+            if not dry_run:
+                for _, path in doomed:
+                    path.unlink()
+                    second_manifest(path).unlink(missing_ok=True)
+                faults.point("prune.manifests")
+                _remove_tree(self.root / "tmp")
+            blobs, size = self._delete_blobs_but(alive, dry_run=dry_run)
         return Deleted(len(doomed), blobs, size)
 
     def _blobs_of(self, digests: Iterable[str]) -> set[str]:
@@ -181,13 +193,14 @@ class ArtifactStore:
             blobs.update(entry.digest for entry in entries if entry.digest)
         return blobs
 
-    def _delete_blobs_but(self, alive: set[str]) -> tuple[int, int]:
+    def _delete_blobs_but(self, alive: set[str], *, dry_run: bool) -> tuple[int, int]:
         count = size = 0
         for path in (self.root / "blobs").glob("??/*"):
             if path.parent.name + path.name not in alive:
                 size += path.stat().st_size
                 count += 1
-                path.unlink()
+                if not dry_run:
+                    path.unlink()
         return count, size
 
     def manifest_path(self, digest: str) -> Path:

@@ -155,7 +155,8 @@ class Database:
         if state.f_bavail * state.f_frsize < ROOM_BYTES:
             raise DiskFull(
                 f"less than {ROOM_BYTES >> 20} MiB are left on the disk of {self.home.root}",
-                next_step="free some space; runs are started again as soon as there is some",
+                next_step="free some space (launch-tui prune --dry-run says what can go); runs are"
+                " started again as soon as there is some",
             )
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ WANDB_KEYS = (
 )  # fmt: skip
 OWN_KEYS = (
     "start_timeout", "macro_environment", "gpu_order", "gpu_exclude", "gpu_busy_memory", "cpus",
-    "memory", "notify",
+    "memory", "disk_budget", "notify",
 )  # fmt: skip
 OF_WANDB = """
 # as `wandb launch-agent` reads it

@@ -24,8 +24,8 @@ def test_all_checks(cli, private_home):
     assert all(list(check) == KEYS for check in result.json)
     assert all(isinstance(check["ok"], bool) and check["found"] for check in result.json)
     assert set(found) == {
-        "data directory", "store", "agent", "python", "git", "uv", "wandb", "docker", "slurm",
-        "kubernetes", "gpus", "limits", "logind", "locale", "terminal",
+        "data directory", "store", "disk budget", "agent", "python", "git", "uv", "wandb", "docker",
+        "slurm", "kubernetes", "gpus", "limits", "logind", "locale", "terminal",
     }  # fmt: skip
     assert not private_home.exists(), "a check must not make the data directory"
     assert found["agent"]["found"] == "none is running"

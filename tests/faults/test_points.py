@@ -55,6 +55,8 @@ OF_WEBHOOKS = {"outbox.before", "outbox.answered", "outbox.noted"}
 """Points that only an agent with a webhook reaches: tests/faults/test_webhooks.py goes there."""
 OF_CARE = {name for name in faults.POINTS if name.startswith(("seal.", "mend."))}
 """Points at which the store is looked after: tests/faults/test_damage.py goes there."""
+OF_KEEPING = {n for n in faults.POINTS if n.startswith(("backup.", "restore.", "prune."))}
+"""Points that only a person's backup, restore or prune reaches: tests/faults/test_keeping.py."""
 KILLS = 3
 """How many agents in a row die at the point, the first time that each of them comes there."""
 BACKOFF_S = 0.2
@@ -83,7 +85,10 @@ def story(world, fault):
 
 
 @pytest.mark.parametrize(
-    "fault", sorted(set(faults.POINTS) - OF_WAITING - OF_CONTAINERS - OF_WEBHOOKS - OF_CARE)
+    "fault",
+    sorted(
+        set(faults.POINTS) - OF_WAITING - OF_CONTAINERS - OF_WEBHOOKS - OF_CARE - OF_KEEPING
+    ),
 )
 def test_nothing_is_lost_or_done_twice(world, fault):
     story(world, fault)

@@ -13,6 +13,7 @@ from launch_tui.domain.quantities import write_size
 from launch_tui.domain.run import RunState
 from launch_tui.domain.text import printable
 from launch_tui.sdk.devices import DevicesFile, Slots, slots_held
+from launch_tui.sdk.keeping import disk_seen
 from launch_tui.sdk.standing import blocked
 from launch_tui.sdk.webhooks import told
 from launch_tui.tui import keys
@@ -39,11 +40,14 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from launch_tui.sdk.devices import Devices
+    from launch_tui.sdk.keeping import Disk
     from launch_tui.store.agents import AgentStatus
     from launch_tui.store.outbox import Subscriber
     from launch_tui.store.read import Event
     from launch_tui.tui.glance import Glance
 
+_BRIEF = {"working copies": "copies", "git caches": "git", "environments": "envs",
+          "build contexts": "builds"}  # fmt: skip
 COLUMNS = (
     Column(key="at", label="TIME", width=8),
     Column(key="run", label="RUN", width=8, whole=True),
@@ -201,6 +205,7 @@ class AgentScreen(ListScreen):
     def _host_changed(self) -> None:
         if self.is_current:
             self._show_machine()
+            self._show_agent()
 
     def _show_machine(self) -> None:
         host = ui(self).host_file
@@ -251,6 +256,7 @@ class AgentScreen(ListScreen):
         lines = agent_lines(app.glance, app.clock())
         lines += machine_lines(self._devices.devices, self._slots)
         lines += queue_lines(app.glance, app.key)
+        lines += disk_lines(disk_seen(app.home, app.host_file.last))
         lines += webhook_lines(app.launch.agents.webhooks())
         lines += said_lines(app.agent_words)
         self.query_one("#agent-facts", Facts).show(lines)
@@ -308,6 +314,28 @@ def machine_lines(devices: Devices | None, slots: Slots) -> list[Content]:
         given, there = write_size(slots.memory), write_size(machine.memory)
         lines.append(fact("memory", f"{given if slots.memory else '0'} of {there} given"))
     return lines
+
+
+def disk_lines(space: Disk | None) -> list[Content]:
+    """Return what working copies and caches take of the disk; the panel above says what is free.
+
+    Args:
+        space: The disk of the data directory; None when no agent has looked at it.
+    """
+    if space is None:
+        return []
+    lines = []
+    if space.nearly_full:
+        lines.append(fact("nearly full", "launch-tui prune makes room", "bold $warning"))
+    if space.record is not None:
+        look = "$warning" if space.over_budget else ""
+        lines.append(fact("in use", space.caches_told(), look))
+        lines += [
+            fact(_BRIEF.get(kind, kind), write_size(size))
+            for kind, size in space.record.kinds.items()
+            if size
+        ]
+    return [*heading("Copies and caches"), *lines] if lines else []
 
 
 def queue_lines(glance: Glance, key: Callable[[str], str]) -> list[Content]:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from launch_tui.care import disk
 from launch_tui.devices.history import GpuLook, HistoryWriter, HostLook
 from launch_tui.tui.screens.agent import AgentScreen
 from launch_tui.tui.widgets.gpu_table import GpuTable
@@ -106,3 +109,24 @@ async def test_the_status_says_what_wandb_has_not_seen(busy_world, make_app):
                      disk_total=1, folders={}, unsynced=0)
         )  # fmt: skip
         await until(pilot, lambda: "wandb" not in frame(app).split("\n")[32])
+
+
+async def test_the_agent_says_what_copies_and_caches_take_and_when_a_disk_is_nearly_full(
+    busy_world, make_app
+):
+    kinds = {"working copies": 3 * GIB, "git caches": GIB, "environments": 0, "build contexts": 0}
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        await settle(pilot)
+        assert "Copies and caches" not in frame(app)
+        disk.write(busy_world.home, disk.Record(at=NOW, kinds=kinds, budget=50 * GIB))
+        writer = write_history(busy_world.home, looks=2)
+        await until(pilot, lambda: "4G of 50G" in frame(app))
+        assert "copies       3G" in frame(app)
+        assert "nearly full" not in frame(app)
+        disk.write(busy_world.home, disk.Record(at=NOW, kinds=kinds, budget=2 * GIB))
+        writer.add(replace(writer.last, at=NOW, disk_free=5 * GIB, disk_total=500 * GIB))
+        await until(pilot, lambda: "launch-tui prune makes room" in frame(app))
+        assert "4G of 2G, all of it needed" in frame(app)
