@@ -75,6 +75,15 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise _as_store_error(error, self.home.store) from error
 
+    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Execute one statement for each row of parameters."""
+        try:
+            self._connection.executemany(sql, rows)
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise _as_store_error(error, self.home.store) from error
+
     def one(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Row | None:
         """Return the first row, or None."""
         rows = self.all(sql, parameters)
