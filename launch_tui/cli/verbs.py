@@ -88,6 +88,7 @@ _RUN_FLAGS = (
     Flag(("-D", "--dockerfile"), "build the image from this Dockerfile of the job", "PATH"),
     _BASE_IMAGE,
     Flag(("--keep",), "keep the container after its end"),
+    _TRACKING,
 )
 _RESOURCE_FLAGS = (
     Flag(("-R", "--resource-args"), "override the queue's resource configuration: a file, or JSON",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain import given
+from launch_tui.sdk.queues import check_tracking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +31,8 @@ def check_request(request: LaunchRequest) -> None:
     given.check_command(words, field="-E")
     given.check_command(request.arguments or (), field="--")
     given.check_config(request.config)
+    if request.tracking:
+        check_tracking(request.tracking)
 
 
 def check_changes(changes: Mapping[str, Any]) -> None:

@@ -49,6 +49,8 @@ class Database:
     Args:
         home: The data directory; it is created when it is not there, unless ``read_only``.
         read_only: Open without write permission; the file must exist.
+        any_thread: Let other threads than this one use the connection, one at a time: the caller
+            sees to that. Otherwise SQLite refuses them.
 
     Attributes:
         repaired: What was put right about the data directory, as one line; empty for nothing.
@@ -57,11 +59,11 @@ class Database:
         StoreError: When the store cannot be used as it is; nothing was touched.
     """
 
-    def __init__(self, home: Home, *, read_only: bool = False) -> None:
+    def __init__(self, home: Home, *, read_only: bool = False, any_thread: bool = False) -> None:
         self.home = home
         self.read_only = read_only
         self.repaired = keep_private(home.root)
-        self._connection = _open(home, read_only=read_only)
+        self._connection = _open(home, read_only=read_only, any_thread=any_thread)
         self._depth = 0
         self._durable = True
 
@@ -169,7 +171,7 @@ class Database:
         self.close()
 
 
-def _open(home: Home, *, read_only: bool) -> sqlite3.Connection:
+def _open(home: Home, *, read_only: bool, any_thread: bool) -> sqlite3.Connection:
     path = home.store
     check_file_system(home.root)
     if _is_file(path):
@@ -178,14 +180,14 @@ def _open(home: Home, *, read_only: bool) -> sqlite3.Connection:
         raise StoreError(f"there is no store at {path}", next_step="launch something first")
     if not read_only:
         home.create()
-    connection = _connect(path, read_only=read_only)
+    connection = _connect(path, read_only=read_only, any_thread=any_thread)
     try:
         with _translated(path):
             _require_usable(connection, path, fresh_allowed=not read_only)
             if _version(connection) != SCHEMA_VERSION:
                 connection.close()
                 _migrate(home)
-                connection = _connect(path, read_only=read_only)
+                connection = _connect(path, read_only=read_only, any_thread=any_thread)
             _tune(connection)
     except BaseException:
         connection.close()
@@ -216,7 +218,7 @@ def _look(path: Path) -> None:
         connection.close()
 
 
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def _connect(path: Path, *, read_only: bool, any_thread: bool = False) -> sqlite3.Connection:
     with _translated(path):
         mode = "ro" if read_only else "rwc"
         connection = sqlite3.connect(
@@ -225,6 +227,7 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             cached_statements=256,
+            check_same_thread=not any_thread,
         )
         connection.row_factory = sqlite3.Row
         return connection

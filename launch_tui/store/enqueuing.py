@@ -123,7 +123,9 @@ class _Standing:
             raise NotFound("queue", f"there is no queue called {name!r}")
         self.number: int = row["id"]
         self._prioritized: bool = row["prioritized"]
-        self._waiting: dict[int, int] = dict(db.all(_LEVELS, (self.number,)))
+        self._waiting: dict[int, int] = {
+            row["rank"]: row["runs"] for row in db.all(_LEVELS, (self.number,))
+        }
 
     def rank(self, priority: str) -> int:
         """Return the rank that a level has in this queue."""
