@@ -91,13 +91,15 @@ _RENAMED = {"Job": ("launch_tui.domain.job", "JobVersion")}
 _WHERE = {name: (place, name) for place, names in _PLACES.items() for name in names} | _RENAMED
 
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    place, inner = _WHERE.get(name, ("launch_tui.errors", name))
-    found: object = getattr(import_module(place), inner)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:
+    # A type checker that saw this would take any name for one of ours.
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        place, inner = _WHERE.get(name, ("launch_tui.errors", name))
+        found = getattr(import_module(place), inner)
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

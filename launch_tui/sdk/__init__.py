@@ -18,11 +18,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.sdk.agents import Agents
-from launch_tui.sdk.drafts import Drafts
 from launch_tui.sdk.jobs import Jobs
 from launch_tui.sdk.launching import Launcher
-from launch_tui.sdk.plan import Plan
 from launch_tui.sdk.queues import Queues
 from launch_tui.sdk.request import LaunchRequest
 from launch_tui.store.database import Database
@@ -33,11 +30,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from launch_tui.sdk.agents import Agents
+    from launch_tui.sdk.drafts import Drafts
     from launch_tui.sdk.filters import Filters
+    from launch_tui.sdk.plan import Plan
     from launch_tui.sdk.runs import Runs
     from launch_tui.store.enqueuing import Enqueued
 
-__all__ = ["Launch", "LaunchRequest", "Plan"]
+__all__ = ["Launch", "LaunchRequest"]
 
 
 class Launch:
@@ -60,9 +60,21 @@ class Launch:
         self.db = Database(self.home, read_only=read_only, any_thread=any_thread)
         self.jobs = Jobs(self.db)
         self.queues = Queues(self.db)
-        self.agents = Agents(self.db)
-        self.drafts = Drafts(self.db)
         self._launcher = Launcher(self.db, self.jobs, self.queues)
+
+    @cached_property
+    def agents(self) -> Agents:
+        """What is asked of the agent."""
+        from launch_tui.sdk.agents import Agents
+
+        return Agents(self.db)
+
+    @cached_property
+    def drafts(self) -> Drafts:
+        """Launch forms that were begun."""
+        from launch_tui.sdk.drafts import Drafts
+
+        return Drafts(self.db)
 
     @cached_property
     def filters(self) -> Filters:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.given import check_text
 from launch_tui.domain.home_path import at_home
-from launch_tui.domain.inputs import check_schema
 from launch_tui.domain.job import (
     CodeSource,
     Environment,
@@ -102,6 +101,8 @@ class Jobs:
             jobs.check_alias(alias)
         check_text(request.description, field="-d")
         if request.inputs:
+            from launch_tui.domain.inputs import check_schema
+
             check_schema(request.inputs)
         if request.kind is JobKind.GIT:
             return self._create_git(request)
