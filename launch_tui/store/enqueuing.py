@@ -94,24 +94,20 @@ def enqueue(db: Database, new_runs: Sequence[NewRun], *, actor: str = "user") ->
 
 def new_id() -> str:
     """Return a run id: 8 of a-z and 0-9, as W&B's, beginning with a letter."""
-    return _id_of(os.urandom(ID_LENGTH))
-
-
-def _id_of(random: bytes) -> str:
+    random = os.urandom(ID_LENGTH)
     # A leading letter keeps an id from looking like a number to YAML and to shells' completion.
     return (random[:1].translate(_FIRST) + random[1:].translate(_OTHERS)).decode()
 
 
 def _new_ids(db: Database, count: int) -> list[str]:
     """Return ids that no run has."""
-    random = os.urandom(count * ID_LENGTH)
-    ids = [_id_of(random[at : at + ID_LENGTH]) for at in range(0, len(random), ID_LENGTH)]
+    free: list[str] = []
     while True:
+        ids = [*free, *(new_id() for _ in range(count - len(free)))]
         taken = {row[0] for row in db.all(_TAKEN, (json.dumps(ids),))}
         free = [one for one in dict.fromkeys(ids) if one not in taken]
         if len(free) == count:
             return free
-        ids = [*free, *(new_id() for _ in range(count - len(free)))]
 
 
 class _Standing:
