@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _REFUSED = {
     "project_queue": "queues here belong to no project",
+    "version": "it is the commit of a uri; a version of a job is named JOB:v3",
     "run_id": "a run's id is given by launch_tui",
     "build": "images are built by the agent when they are needed",
     "repository": "where images are pushed to is a setting of the agent (builder.destination)",
@@ -74,7 +75,7 @@ def launch_add(
         resource: The queue's target resource; another one is refused.
         entry_point: The words of the command.
         name: The run's name.
-        version: The branch, tag or commit of ``uri``.
+        version: The branch, tag or commit of ``uri``; refused without one.
         docker_image: An image to run without a job.
         project_queue: Refused.
         resource_args: Laid on the queue's resource configuration.
@@ -89,6 +90,7 @@ def launch_add(
         UsageError: For an argument that is wrong or means nothing here; it is named.
     """
     _refuse(
+        version=version if uri is None else None,
         project_queue=project_queue,
         run_id=run_id,
         build=build,
@@ -139,7 +141,7 @@ def launch(
         api: Not looked at.
         job: A job.
         entry_point: The words of the command.
-        version: The version of the job, such as ``v3``, or an alias.
+        version: Refused.
         name: The run's name.
         resource: ``local-process`` or ``local-container``; the latter for ``docker_image``.
         resource_args: Laid on the queue's resource configuration.
@@ -155,7 +157,7 @@ def launch(
         UsageError: For an argument that is wrong or means nothing here; it is named.
         LaunchError: With ``synchronous``, when no agent runs: it would wait for ever.
     """
-    _refuse(run_id=run_id, repository=repository)
+    _refuse(version=version, run_id=run_id, repository=repository)
     inner = _launch()
     if synchronous and not inner.agent_is_running():
         raise LaunchError("no agent is running here", next_step="launch-tui --agent-only")
@@ -163,9 +165,8 @@ def launch(
         resource or (Resource.LOCAL_CONTAINER if docker_image else Resource.LOCAL_PROCESS),
         field="resource",
     )
-    reference = f"{job}:{version}" if job and version and ":" not in job else job
     run = _enqueue(
-        job=reference,
+        job=job,
         config=config,
         queue=_queue_for(inner, kind),
         image=docker_image,
@@ -306,9 +307,7 @@ def _enqueue(
     inner = _launch()
     reference: Any = job or spec.get("job")
     if uri:
-        reference = inner.create_job(
-            uri, ref=version, entry_point=options["entry_point"] if not reference else None
-        )
+        reference = inner.create_job(uri, ref=version, entry_point=options["entry_point"])
     return inner.launch(
         reference,
         queue or str(spec.get("queue") or DEFAULT_QUEUE),

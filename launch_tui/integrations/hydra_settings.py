@@ -1,7 +1,7 @@
 """The settings of ``hydra.launcher``, which every program of Hydra's reads at its start.
 
-They cannot stand beside the launcher: Hydra executes the modules of ``hydra_plugins`` without making
-them known, and a dataclass looks its own module up.
+They cannot stand beside the launcher: Hydra executes the modules of ``hydra_plugins`` and does not
+make them known, and a dataclass looks its own module up.
 """
 
 from __future__ import annotations
