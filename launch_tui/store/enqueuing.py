@@ -31,6 +31,8 @@ ID_LENGTH = 8
 _OTHERS = bytes(ord(_ALPHABET[byte % len(_ALPHABET)]) for byte in range(256))
 _FIRST = bytes(ord(_ALPHABET[byte % 26]) for byte in range(256))
 
+_RANKS: dict[str, int] = {level: level.rank for level in Priority}
+
 _ENQUEUE = """
     INSERT INTO runs (id, place, name, project, job, version, queue_id, state, config, priority,
         rank, tags, note, spec, created_at, not_before, waits, group_id)
@@ -125,7 +127,7 @@ class _Standing:
 
     def rank(self, priority: str) -> int:
         """Return the rank that a level has in this queue."""
-        return Priority(priority).rank if self._prioritized else Priority.MEDIUM.rank
+        return _RANKS[priority] if self._prioritized else _RANKS[Priority.MEDIUM]
 
     def position(self, rank: int) -> int:
         """Return the position of a run that comes now, 1 for the next in line."""
@@ -186,7 +188,7 @@ def _enqueue_some(db: Database, new_runs: Sequence[NewRun], actor: str) -> list[
                 json.dumps(dict(new.config)),
                 new.priority,
                 rank,
-                json.dumps(list(new.tags)),
+                json.dumps(new.tags) if new.tags else "[]",
                 new.note,
                 text,
                 created,
