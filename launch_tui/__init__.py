@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from launch_tui.domain.queue import Queue
     from launch_tui.domain.run import Run, RunState
     from launch_tui.errors import (
-        AgentBusy,
         BuildFailed,
         DiskFull,
         EngineError,
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "AgentBusy",
     "AsyncLaunch",
     "AsyncQueuedRun",
     "BuildFailed",

@@ -27,7 +27,8 @@ def run_agent(
     """Run an agent here until SIGTERM, SIGINT, ``agent stop`` or the end of a drain.
 
     Jobs that run when it leaves go on, and the next agent takes them over. It blocks, and needs the
-    main thread, whose signals it handles; ``launch-tui --agent-only`` is one in the background.
+    main thread, whose signals it handles; ``launch-tui --agent-only`` is one in the background. While
+    another agent holds the data directory it stands by.
 
     Args:
         queues: The queues to serve; all, also those made later, if left out.
@@ -38,7 +39,7 @@ def run_agent(
 
     Raises:
         UsageError: For settings that are wrong.
-        AgentBusy: When another agent holds this data directory.
+        LaunchError: In another thread than the main one.
     """
     from launch_tui.agent.config_file import ConfigFile
     from launch_tui.agent.headless import run
