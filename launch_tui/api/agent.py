@@ -27,8 +27,8 @@ def run_agent(
     """Run an agent here until SIGTERM, SIGINT, ``agent stop`` or the end of a drain.
 
     Jobs that run when it leaves go on, and the next agent takes them over. It blocks, and needs the
-    main thread, whose signals it handles; ``launch-tui --agent-only`` is one in the background. While
-    another agent holds the data directory it stands by.
+    main thread, whose signals it handles; ``launch-tui --agent-only`` is one in the background. It
+    stands by while another agent holds the data directory.
 
     Args:
         queues: The queues to serve; all, also those made later, if left out.

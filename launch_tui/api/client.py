@@ -13,6 +13,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.api.collections import Jobs, Queues
+from launch_tui.api.naming import OF_A_JOB
 from launch_tui.api.options import request_of
 from launch_tui.api.queued_run import QueuedRun
 from launch_tui.api.session import Session
@@ -109,8 +110,8 @@ class Launch:
             accept_large: Take a folder over the size limit as well.
 
         Raises:
-            UsageError: For an argument that is wrong; it is named.
-            SourceFailed: When a repository cannot be reached.
+            UsageError: For an argument that is wrong; it is named. A repository that cannot be
+                reached is ``source``.
 
         Warns:
             LaunchWarning: For what was left out of a snapshot, and such.
@@ -141,7 +142,7 @@ class Launch:
             context=build_context,
             accept_large=accept_large,
         )
-        created: Created = self._session.ask(lambda sdk: sdk.jobs.create(request))
+        created: Created = self._session.ask(lambda sdk: sdk.jobs.create(request), OF_A_JOB)
         _warn(created.warnings)
         return created.job
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _ARGUMENTS = {
     "-E": "entry_point",
@@ -35,29 +35,42 @@ _ARGUMENTS = {
     "JOB": "job",
     "RUN": "run",
     "KEY": "key",
-    "IMAGE": "source",
+    "IMAGE": "image",
     "GROUP": "group",
+    "NAME": "name",
+    "GOAL": "goal",
     "queue name": "name",
+    "queue config": "config",
+    "resource configuration": "config",
+    "template variables": "template_variables",
 }
+
+OF_A_JOB = {"-d": "description", "-r": "python_version", "IMAGE": "source", "URL": "source"}
+"""What the same flags mean where a job is made."""
 
 
 @contextmanager
-def argument_names() -> Iterator[None]:
-    """Have errors about input name the argument that was wrong."""
+def argument_names(others: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Have errors about input name the argument that was wrong.
+
+    Args:
+        others: Names of fields that here are other arguments than elsewhere.
+    """
     try:
         yield
     except UsageError as error:
-        named = argument(error.field)
+        named = argument(error.field, {**_ARGUMENTS, **(others or {})})
         if named == error.field:
             raise
         raise type(error)(named, error.problem, allowed=error.allowed) from None
 
 
-def argument(field: str) -> str:
+def argument(field: str, names: Mapping[str, str]) -> str:
     """Return how a field is called in Python; ``--setenv A`` is ``setenv A``."""
-    if field in _ARGUMENTS:
-        return _ARGUMENTS[field]
-    flag, blank, rest = field.partition(" ")
-    if flag.startswith("-"):
-        return _ARGUMENTS.get(flag, flag.lstrip("-").replace("-", "_")) + blank + rest
+    for name, meant in names.items():
+        if field == name or field.startswith(f"{name} "):
+            return meant + field[len(name) :]
+    if field.startswith("--"):
+        flag, blank, rest = field.partition(" ")
+        return flag[2:].replace("-", "_") + blank + rest
     return field

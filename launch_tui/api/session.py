@@ -17,7 +17,7 @@ from launch_tui.sdk import Launch as Sdk
 from launch_tui.store.paths import default_home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 R = TypeVar("R")
@@ -60,9 +60,14 @@ class Session:
                 self._open[thread] = found
         return found
 
-    def ask(self, work: Callable[[Sdk], R]) -> R:
-        """Return what ``work`` returns; an error names the argument instead of the flag."""
-        with argument_names():
+    def ask(self, work: Callable[[Sdk], R], names: Mapping[str, str] | None = None) -> R:
+        """Return what ``work`` returns; an error names the argument instead of the flag.
+
+        Args:
+            work: What is asked.
+            names: Flags that here are other arguments than elsewhere.
+        """
+        with argument_names(names):
             return work(self.sdk())
 
     def close(self) -> None:

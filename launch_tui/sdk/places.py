@@ -7,6 +7,7 @@ from pathlib import Path
 
 from launch_tui.domain.home_path import at_home
 from launch_tui.domain.job import JobKind
+from launch_tui.errors import UsageError
 
 _GIT_URL = r"[A-Za-z][A-Za-z0-9+.\-]*:(//|:)|[^/\s]+@[^/\s]+:"
 _PATH = (".", "/", "~")
@@ -21,9 +22,17 @@ def is_repository(text: str) -> bool:
 
 
 def kind_of(text: str) -> JobKind:
-    """Return the kind of job that a path, a URL or an image reference means."""
+    """Return the kind of job that a path, a URL or an image reference means.
+
+    Raises:
+        UsageError: When it is no folder, and no image with a tag or a digest either: a folder whose
+            name was misspelt must not become an image.
+    """
     if is_repository(text):
         return JobKind.GIT
-    if at_home(text).exists() or text.startswith(_PATH):
+    if at_home(text).exists():
         return JobKind.CODE
+    if text.startswith(_PATH) or not set(text) & {":", "@"}:
+        allowed = "a folder, a repository's URL, an image with its tag (name:tag)"
+        raise UsageError("source", f"there is no folder {text!r}", allowed=allowed)
     return JobKind.IMAGE

@@ -187,6 +187,18 @@ def test_jobs_are_listed_named_compared_and_deleted(launch, job, script):
     assert launch.jobs.list() == []
 
 
+def test_what_a_job_is_made_of_is_told_by_its_looks(launch, script, world, tmp_path):
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "bare")], check=True)
+    folder = launch.create_job(script(SPEAKS), entry_point="python train.py", venv="none")
+    image = launch.create_job("registry.example:5000/team/train:v2")
+    assert (folder.kind, image.kind, image.name) == ("code", "image", "team_train")
+    with pytest.raises(UsageError, match=r"source: .*/bare has no commits yet"):
+        launch.create_job(tmp_path / "bare", entry_point="python train.py")
+    with pytest.raises(UsageError, match=r"source: .* does not appear to be a git repository"):
+        launch.create_job((tmp_path / "nothing.git").as_uri(), entry_point="python train.py")
+    assert launch.create_job("busybox", kind="image").name == "busybox"
+
+
 def test_the_order_of_runs_can_be_asked_for(launch, job):
     made = job(SPEAKS)
     first = launch.launch(made, "q", begin="+1h")
@@ -275,6 +287,10 @@ BAD_INPUT = {
     "tracking": lambda launch: launch.launch("project", "q", tracking="maybe"),
     "retries": lambda launch: launch.launch("project", "q", retries=-1),
     "setenv A": lambda launch: launch.launch("project", "q", setenv={"A": "\0"}),
+    "description": lambda launch: launch.create_job(".", entry_point="a", description="\0"),
+    "python_version": lambda launch: launch.create_job("x:y", python_version="3.11"),
+    "config nicer": lambda launch: launch.queues.create("x", "process", config={"nicer": 1}),
+    "source": lambda launch: launch.create_job("projct", entry_point="python train.py"),
     "kind": lambda launch: launch.create_job(".", kind="zip"),
     "resource": lambda launch: launch.queues.create("x", resource="mainframe"),
     "max_running": lambda launch: launch.queues.create("x", resource="process", max_running=0),
