@@ -159,8 +159,35 @@ class LaunchTuiJob(core.Job[R]):
             type(self).watcher.homes[state["_job_id"]] = Path(home)
         super().__setstate__(state)
 
+    def results(self) -> list[R]:
+        """Return what each task returned, once the run has ended.
+
+        Raises:
+            FailedJobError: With the traceback of a task that raised.
+            UncompletedJobError: When a task left no result.
+        """
+        if self._sub_jobs and (error := self.exception()) is not None:
+            raise error
+        return super().results()
+
+    def exception(self) -> utils.UncompletedJobError | None:
+        """Return the error that the run ended with, None after a good end.
+
+        Of several tasks that is one that raised, rather than one that was ended for it.
+        """
+        if not self._sub_jobs:
+            return super().exception()
+        found = [error for task in self._sub_jobs if (error := task.exception()) is not None]
+        raised = [error for error in found if isinstance(error, utils.FailedJobError)]
+        return next(iter([*raised, *found]), None)
+
     def stdout(self) -> str | None:
-        """Return what the job has written, stdout and stderr as they came; None before that."""
+        """Return what the job has written, stdout and stderr as they came; None before that.
+
+        Of a job with several tasks that is what task 0 wrote; the others have files of their own.
+        """
+        if self.task_id:
+            return super().stdout()
         try:
             return "".join(f"{line}\n" for line in self.run.logs()) or None
         except NotFound:
@@ -226,8 +253,8 @@ class LaunchTuiExecutor(core.PicklingExecutor):
         python: The interpreter; by default this one. It needs submitit and launch_tui.
 
     ``update_parameters`` takes submitit's ``name``, ``timeout_min`` (no limit if left out),
-    ``mem_gb``, ``cpus_per_task``, ``gpus_per_node``; ``nodes`` and ``tasks_per_node`` must be 1. Of
-    its own it takes ``queue``, ``resource_args``, ``template_variables``, ``priority``, ``tags``,
+    ``mem_gb``, ``cpus_per_task``, ``gpus_per_node``, ``tasks_per_node``; ``nodes`` must be 1. It
+    also takes ``queue``, ``resource_args``, ``template_variables``, ``priority``, ``tags``,
     ``project``, ``setenv`` and ``signal_delay_s``.
     """
 
@@ -265,8 +292,10 @@ class LaunchTuiExecutor(core.PicklingExecutor):
 
     def _internal_update_parameters(self, **kwargs: Any) -> None:  # noqa: ANN401
         for name, value in kwargs.items():
-            if name in ("nodes", "tasks_per_node") and value != 1:
-                raise UsageError(name, f"{value} is not possible", allowed="1: a run is one task")
+            if name == "nodes" and value != 1:
+                raise UsageError(name, f"{value} is not possible", allowed="1: this machine")
+            if name == "tasks_per_node" and value < 1:
+                raise UsageError(name, f"{value} is no number of tasks", allowed="1 or more")
             if name not in _KNOWN:
                 raise UsageError(name, "is no parameter", allowed=", ".join(sorted(_KNOWN)))
         super()._internal_update_parameters(**kwargs)
@@ -314,13 +343,15 @@ class LaunchTuiExecutor(core.PicklingExecutor):
         resources = {
             key: value(given[name]) for name, (key, value) in _RESOURCES.items() if given.get(name)
         }
+        if "cpus" in resources:
+            resources["cpus"] *= self._num_tasks()
         options = {name: given.get(name) for name in _OPTIONS}
         return _launch(self.home).launch_many(
             None,
             given["queue"],
             [{}] * count,
             in_place=Path.cwd(),
-            entry_point=[self.python, "-u", "-m", "submitit.core._submit", str(self.folder)],
+            entry_point=self._command(),
             tracking="optional",
             setenv=setenv,
             resource_args={**(given.get("resource_args") or {}), **resources},
@@ -329,16 +360,23 @@ class LaunchTuiExecutor(core.PicklingExecutor):
 
     def _job(self, run_id: str) -> LaunchTuiJob[Any]:
         self.job_class.watcher.homes[run_id] = self.home
-        return self.job_class(folder=self.folder, job_id=run_id, tasks=[0])
+        tasks = range(self._num_tasks())
+        return self.job_class(folder=self.folder, job_id=run_id, tasks=tasks)
+
+    def _command(self) -> list[str]:
+        python = [self.python, "-u", "-m"]
+        if (count := self._num_tasks()) == 1:
+            return [*python, "submitit.core._submit", str(self.folder)]
+        return [*python, "launch_tui.integrations.submitit_tasks", str(count), str(self.folder)]
+
+    def _num_tasks(self) -> int:
+        return int(self.parameters.get("tasks_per_node", 1))
 
     @property
     def _submitit_command_str(self) -> str:
-        return shlex.join([self.python, "-u", "-m", "submitit.core._submit", str(self.folder)])
+        return shlex.join(self._command())
 
     # What follows is how submitit talks to clusters that take a shell script; there is none here.
-
-    def _num_tasks(self) -> int:
-        return 1
 
     def _make_submission_file_text(self, command: str, uid: str) -> str:
         return command

@@ -39,6 +39,16 @@ def environment():
     return job.cluster, job.job_id, job.num_tasks, job.global_rank, os.getcwd(), os.environ.get("A")
 
 
+def rank(fails=None):
+    job = submitit.JobEnvironment()
+    sys.stdout.write(f"rank {job.global_rank}\n")
+    if fails == job.global_rank:
+        raise ValueError(f"rank {fails}")
+    if fails is not None:
+        time.sleep(60)
+    return job.global_rank, job.num_tasks
+
+
 def overlap(folder, seconds):
     """Say how many of these were under way at once, as one of them saw it."""
     mine = Path(folder, str(os.getpid()))
@@ -219,7 +229,7 @@ def executor_outcome(job):
     ("wrong", "field"),
     [
         ({"nodes": 2}, "nodes"),
-        ({"tasks_per_node": 4}, "tasks_per_node"),
+        ({"tasks_per_node": 0}, "tasks_per_node"),
         ({"partition": "gpu"}, "partition"),
     ],
 )
@@ -228,6 +238,36 @@ def test_what_is_not_possible_is_refused_by_name(world, tmp_path, wrong, field):
     with pytest.raises(UsageError) as caught:
         executor.update_parameters(**wrong)
     assert caught.value.field == field
+
+
+def test_a_job_may_have_several_tasks(executor, world):
+    executor.update_parameters(tasks_per_node=3)
+    job = executor.submit(rank)
+    assert job.num_tasks == 3
+    assert job.results() == [(0, 3), (1, 3), (2, 3)]
+    assert job.task(2).result() == (2, 3)
+    assert "rank 0" in world.log(job.job_id)
+    assert "rank 1" in job.task(1).stdout()
+    assert "rank 1" not in job.task(0).stdout()
+
+
+def test_a_task_that_fails_ends_the_others(executor):
+    executor.update_parameters(tasks_per_node=2)
+    job = executor.submit(rank, fails=1)
+    assert "ValueError: rank 1" in str(job.exception())
+    assert job.state == "FAILED"
+    with pytest.raises(submitit.core.utils.UncompletedJobError, match="left no result: failed"):
+        job.task(0).result()
+
+
+def test_all_tasks_go_on_after_a_checkpoint(executor, tmp_path, wait_until):
+    executor.update_parameters(tasks_per_node=2)
+    file = tmp_path / "count"
+    job = executor.submit(Counts(5, str(file)))
+    wait_until(lambda: file.exists() and file.read_text() == "2", what="the second count")
+    job._interrupt()
+    assert job.task(0).result() == (2, 5)
+    assert job.run.info.attempt == 2
 
 
 def test_a_submission_that_is_refused_leaves_nothing(world, tmp_path):
