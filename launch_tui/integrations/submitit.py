@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import threading
 import uuid
@@ -228,6 +229,7 @@ class LaunchTuiJobEnvironment(job_environment.JobEnvironment):
 
     def _handle_signals(self, paths: utils.JobPaths, submission: utils.DelayedSubmission) -> None:
         super()._handle_signals(paths, submission)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {self._usr_sig()})
         if seconds := os.environ.get(_SECONDS):
             arguments = (os.getpid(), self._usr_sig())
             timer = threading.Timer(float(seconds), os.kill, arguments)

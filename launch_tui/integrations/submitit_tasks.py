@@ -62,8 +62,9 @@ def _started(rank: int, count: int, folder: str) -> Task:
 
 
 def _not_yet() -> None:
-    # Until submitit is loaded and listens, being told to checkpoint would kill the task.
-    signal.signal(JobEnvironment._usr_sig(), signal.SIG_IGN)
+    # Until submitit is loaded and listens, being told to checkpoint would kill the task: it is kept
+    # until the task's ``_handle_signals`` lets it in.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {JobEnvironment._usr_sig()})
 
 
 def _ended(tasks: Sequence[Task]) -> int:
