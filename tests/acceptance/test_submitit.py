@@ -69,7 +69,8 @@ class Counts:
         began = self.done
         while self.done < self.goal:
             self.done += 1
-            Path(self.file).write_text(str(self.done))
+            if submitit.JobEnvironment().global_rank == 0:
+                Path(self.file).write_text(str(self.done))
             while self.done == 2 and not Path(f"{self.file}.go-on").exists():
                 time.sleep(0.01)
         return began, self.done
