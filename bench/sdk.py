@@ -68,7 +68,7 @@ def many(folder):
         return time.perf_counter() - began
 
     def judge(cost):
-        floor = RUNS / raw_insert(folder / "home" / "launch.db")
+        floor = RUNS / min(raw_insert(folder / "home" / "launch.db") for _ in range(2))
         rate = RUNS / cost
         # Where SQLite alone is slower than the bar, the machine has no more to give.
         return f"{rate:,.0f}/s, SQLite alone {floor:,.0f}/s", rate >= min(20_000, floor)
