@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import launch_tui
 from launch_tui.sdk import Launch
 from launch_tui.store import jobs
 
@@ -53,6 +54,20 @@ def test_imports_run_downwards_only():
 
 def test_importing_the_package_loads_nothing_of_it():
     assert {n for n in loaded_by("import launch_tui") if n.startswith("launch_tui.")} == set()
+
+
+def test_the_public_names_load_nothing_that_they_do_not_need():
+    one = roots(loaded_by("import launch_tui\nlaunch_tui.Launch"))
+    assert not one & (HEAVY | {"asyncio", "git", "submitit", "hydra"})
+    everything = "import launch_tui\nfor name in launch_tui.__all__: getattr(launch_tui, name)"
+    assert not roots(loaded_by(everything)) & (HEAVY | {"git", "submitit", "hydra"})
+
+
+def test_the_public_names_are_those_that_are_told_of():
+    assert set(dir(launch_tui)) == set(launch_tui.__all__)
+    assert list(launch_tui.__all__) == sorted(launch_tui.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        launch_tui.nothing  # noqa: B018
 
 
 @pytest.mark.parametrize("module", ["launch_tui.agent", "launch_tui.agent.loop"])

@@ -291,6 +291,9 @@ class Execution:
                 await self._try_anew(ended.cause)
             return
         progress = await self._tracking.finish()
+        if ended.kind is EndKind.EXITED and self._wants_another():
+            await self._ledger.requeue_preempted("the job asked to be run again")
+            return
         outcome = self._outcome(ended, progress)
         if outcome.state is RunState.LOST and ended.kind is EndKind.REBOOTED and self._runs_again():
             await self._ledger.requeue_preempted(ended.cause)
@@ -437,6 +440,10 @@ class Execution:
         queue = queues.find(self._context.db, self.run.queue)
         wanted = queue is not None and queue.on_reboot == "requeue"
         return wanted and self.run.attempt - self.run.retried <= MAX_PREEMPTIONS
+
+    def _wants_another(self) -> bool:
+        """Say whether the job wrote, for this attempt, that it is to go on in the next one."""
+        return self._context.db.home.again(self.run.id, self.run.attempt).exists()
 
     async def _try_anew(self, why: str) -> None:
         if self.run.attempt - self.run.retried > MAX_PREEMPTIONS:

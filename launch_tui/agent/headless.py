@@ -31,11 +31,12 @@ def run(home: Home, settings: ConfigFile, *, report: Callable[[AgentEvent], None
     Raises:
         UsageError: When the settings cannot be read or are wrong.
     """
-    asyncio.run(_run(home, settings, report=report))
+    asyncio.run(serve(home, settings, report=report))
     return 0
 
 
-async def _run(home: Home, settings: ConfigFile, *, report: Callable[[AgentEvent], None]) -> None:
+async def serve(home: Home, settings: ConfigFile, *, report: Callable[[AgentEvent], None]) -> None:
+    """Run an agent as ``run`` does, on the event loop that runs, in the main thread."""
     agent = Agent(home, config=settings.load(), config_file=settings, report=report)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

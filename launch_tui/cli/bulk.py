@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from launch_tui.cli.parsing import Arguments
     from launch_tui.sdk import Launch, LaunchRequest
 
-_TEXTS = ("job", "queue", "name", "project", "entity", "note", "priority", "begin")
+_TEXTS = ("job", "queue", "name", "project", "entity", "note", "priority", "begin", "tracking")
 _LISTS = ("tags", "pass_env", "secrets", "links", "after")
 _ONE_OR_MORE = ("entry_point", "after", "retry_on")
 _OBJECTS = ("config", "setenv", "template_variables")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.cli.output import brief, print_json, say, table
 from launch_tui.cli.parsing import nearest
 from launch_tui.errors import NotFound
+from launch_tui.sdk.points import points_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from launch_tui.cli.parsing import Arguments
-    from launch_tui.store.series import SeriesInfo, SeriesReader
-
-Points = list[tuple[int, Any]]
+    from launch_tui.sdk.points import Points
+    from launch_tui.store.series import SeriesInfo
 
 
 def metrics(arguments: Arguments) -> int:
@@ -33,9 +33,9 @@ def metrics(arguments: Arguments) -> int:
         infos = {info.name: info for info in logged}
         keys = _chosen(run_id, list(infos), patterns)
         if arguments.json:
-            print_json({key: _points(reader, key) for key in keys})
+            print_json({key: points_of(reader, key) for key in keys})
         elif patterns:
-            _print_values({key: _points(reader, key) for key in keys})
+            _print_values({key: points_of(reader, key) for key in keys})
         else:
             _print_keys([infos[key] for key in keys])
     return 0
@@ -59,13 +59,6 @@ def _require_none(run_id: str, patterns: Sequence[str], known: Sequence[str]) ->
         near = nearest(pattern, known)
         allowed = near or ", ".join(known[:20]) or "none yet"
         raise NotFound("KEY", f"{run_id} has logged no {pattern!r}", allowed=allowed)
-
-
-def _points(reader: SeriesReader, key: str) -> Points:
-    """Return steps and values, numbers and others, in the order of their steps."""
-    points: Points = list(reader.points(key))
-    others = reader.others(key)
-    return sorted([*points, *others], key=lambda point: point[0]) if others else points
 
 
 def _print_keys(infos: Sequence[SeriesInfo]) -> None:

@@ -10,7 +10,7 @@ from launch_tui.cli.times import local, span
 from launch_tui.domain.queue import Resource
 
 if TYPE_CHECKING:
-    from launch_tui.sdk import Plan
+    from launch_tui.sdk.plan import Plan
 
 
 def print_plan(plan: Plan, *, json: bool) -> int:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.output import notes
 from launch_tui.cli.resources import given_resources, joined
 from launch_tui.domain.environment import looks_secret, parse_assignment
-from launch_tui.domain.home_path import at_home
 from launch_tui.domain.managed_files import ENDINGS, file_key, join_files, path_of
 from launch_tui.domain.queue import DEFAULT_QUEUE
 from launch_tui.domain.words import merge, parse_assignments
 from launch_tui.errors import UsageError
 from launch_tui.sdk import LaunchRequest
+from launch_tui.sdk.places import is_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from launch_tui.cli.parsing import Arguments
     from launch_tui.sdk import Launch
-
-_GIT_URL = r"[A-Za-z][A-Za-z0-9+.\-]*:(//|:)|[^/\s]+@[^/\s]+:"
 
 
 class Place:
@@ -76,6 +73,7 @@ def launch_request(
         secrets=arguments.many("secret"),
         links=arguments.many("link"),
         keep=arguments.on("keep"),
+        tracking=arguments.text("tracking"),
         **_image(arguments, spec),
         **_resources(arguments, spec),
         **_order(arguments, spec),
@@ -130,7 +128,7 @@ def place_of(arguments: Arguments, job: str) -> Place | None:
                 raise UsageError(name, f"cannot stand together with the job {job!r}")
         return None
     if uri:
-        return Place(uri, git=_is_git_url(uri))
+        return Place(uri, git=is_repository(uri))
     if arguments.command is None and not arguments.on("in_place"):
         allowed = "a job's name, -u PATH|GITURL, or -- COMMAND for this folder"
         raise UsageError("JOB", "is missing", allowed=allowed)
@@ -239,13 +237,6 @@ def _entry_point(arguments: Arguments, spec: dict[str, Any]) -> str | tuple[str,
     if not arguments.command:
         raise UsageError("--", "no command follows", allowed="-- COMMAND ARGUMENT...")
     return tuple(arguments.command)
-
-
-def _is_git_url(text: str) -> bool:
-    if at_home(text).exists():
-        # A bare repository is no folder to take a snapshot of.
-        return Path(text, "HEAD").is_file() and Path(text, "objects").is_dir()
-    return re.match(_GIT_URL, text) is not None or text.endswith(".git")
 
 
 def _warn_of_secrets(setenv: dict[str, str]) -> None:

@@ -88,6 +88,7 @@ _RUN_FLAGS = (
     Flag(("-D", "--dockerfile"), "build the image from this Dockerfile of the job", "PATH"),
     _BASE_IMAGE,
     Flag(("--keep",), "keep the container after its end"),
+    _TRACKING,
 )
 _RESOURCE_FLAGS = (
     Flag(("-R", "--resource-args"), "override the queue's resource configuration: a file, or JSON",
@@ -172,8 +173,8 @@ launch-tui launch eval --after @:ok --retries 2 --retry-on failed,lost --backoff
 A value reads as JSON where it is JSON, else as text; a dot in a key nests: model.depth=18.
 A line of --file is an object with job, config, name, tags, note, entry_point, project, entity,
 setenv, pass_env, secrets, links, queue, resource_args, template_variables, priority, after, begin,
-retries, retry_on, backoff, gpus, gpu_memory, cpus, memory, timeout; flags give what the lines
-leave out."""
+retries, retry_on, backoff, tracking, gpus, gpu_memory, cpus, memory, timeout; flags give what the
+lines leave out."""
 
 _GROUP_HELP = """\
 In place of a run the id of a group, as `launch --param` prints it, means all runs of it that this

@@ -1,4 +1,6 @@
-"""The use cases that a person triggers: the one door for the command line, the UI and scripts.
+"""The use cases that a person triggers: the one door for the command line, the UI and the API.
+
+What scripts use is ``launch_tui.api``, which is built on this.
 
     with Launch() as launch:
         launch.queues.create("gpu", "local-process", max_running=2)
@@ -14,28 +16,28 @@ Every method may raise ``StoreError``; bad input is a ``UsageError`` that names 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from launch_tui.sdk.agents import Agents
-from launch_tui.sdk.drafts import Drafts
 from launch_tui.sdk.jobs import Jobs
 from launch_tui.sdk.launching import Launcher
-from launch_tui.sdk.plan import Plan
 from launch_tui.sdk.queues import Queues
 from launch_tui.sdk.request import LaunchRequest
 from launch_tui.store.database import Database
 from launch_tui.store.paths import Home, default_home
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from launch_tui.sdk.agents import Agents
+    from launch_tui.sdk.drafts import Drafts
     from launch_tui.sdk.filters import Filters
+    from launch_tui.sdk.plan import Plan
     from launch_tui.sdk.runs import Runs
     from launch_tui.store.enqueuing import Enqueued
 
-__all__ = ["Launch", "LaunchRequest", "Plan"]
+__all__ = ["Launch", "LaunchRequest"]
 
 
 class Launch:
@@ -44,16 +46,35 @@ class Launch:
     Args:
         home: The data directory; by default ``LAUNCH_TUI_HOME``, else the platform's place.
         read_only: Refuse everything that would write; the store must exist.
+        any_thread: Let other threads use it, one at a time.
     """
 
-    def __init__(self, home: str | Path | None = None, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        home: str | Path | None = None,
+        *,
+        read_only: bool = False,
+        any_thread: bool = False,
+    ) -> None:
         self.home: Home = default_home(None if home is None else str(home))
-        self.db = Database(self.home, read_only=read_only)
+        self.db = Database(self.home, read_only=read_only, any_thread=any_thread)
         self.jobs = Jobs(self.db)
         self.queues = Queues(self.db)
-        self.agents = Agents(self.db)
-        self.drafts = Drafts(self.db)
         self._launcher = Launcher(self.db, self.jobs, self.queues)
+
+    @cached_property
+    def agents(self) -> Agents:
+        """What is asked of the agent."""
+        from launch_tui.sdk.agents import Agents
+
+        return Agents(self.db)
+
+    @cached_property
+    def drafts(self) -> Drafts:
+        """Launch forms that were begun."""
+        from launch_tui.sdk.drafts import Drafts
+
+        return Drafts(self.db)
 
     @cached_property
     def filters(self) -> Filters:
@@ -81,6 +102,15 @@ class Launch:
     def launch_many(self, requests: Sequence[LaunchRequest]) -> list[Enqueued]:
         """Put runs at the end of their queues in one transaction, all or none."""
         return self._launcher.launch(requests)
+
+    def launch_configs(
+        self, request: LaunchRequest, configs: Sequence[Mapping[str, Any]]
+    ) -> list[Enqueued]:
+        """Put one run for each configuration at the end of a queue, as one group, all or none.
+
+        Each is laid on the request's own configuration.
+        """
+        return self._launcher.launch_configs(request, configs)
 
     def plan_rerun(self, reference: str, changes: LaunchRequest | None = None) -> Plan:
         """Say exactly what ``rerun`` would do, and do nothing."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.domain import given
 from launch_tui.domain.managed_files import file_key, split_files
 from launch_tui.errors import UsageError
+from launch_tui.sdk.queues import check_tracking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +34,8 @@ def check_request(request: LaunchRequest) -> None:
     given.check_command(words, field="-E")
     given.check_command(request.arguments or (), field="--")
     given.check_config(request.config)
+    if request.tracking:
+        check_tracking(request.tracking)
 
 
 def check_managed_files(config: Mapping[str, Any], spec: RunSpec) -> None:

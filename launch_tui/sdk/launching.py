@@ -77,6 +77,14 @@ class Launcher:
         self.warnings = tuple(dict.fromkeys(w for r in resolved for w in r.warnings))
         return enqueuing.enqueue(self._db, [new for r in resolved for new in r.news])
 
+    def launch_configs(
+        self, request: LaunchRequest, configs: Sequence[Mapping[str, Any]]
+    ) -> list[Enqueued]:
+        """Enqueue one run for each configuration, as one group, all or none."""
+        resolved = self._resolve(request, {}, make=True, configs=configs)
+        self.warnings = resolved.warnings
+        return enqueuing.enqueue(self._db, resolved.news)
+
     def plan(self, request: LaunchRequest) -> Plan:
         """Say what ``launch`` would do."""
         return _told(self._resolve(request, {}, make=False))
@@ -141,6 +149,7 @@ class Launcher:
             spec,
             **_container_again(spec, changes),
             entity=changes.entity or spec.entity,
+            tracking=changes.tracking or spec.tracking,
             setenv={**spec.setenv, **changes.setenv},
             pass_env=tuple(dict.fromkeys((*spec.pass_env, *changes.pass_env))),
             secrets=tuple(dict.fromkeys((*spec.secrets, *changes.secrets))),
@@ -180,9 +189,19 @@ class Launcher:
         return _Resolved([new], queue, ())
 
     def _resolve(
-        self, request: LaunchRequest, known: dict[str, JobVersion], *, make: bool
+        self,
+        request: LaunchRequest,
+        known: dict[str, JobVersion],
+        *,
+        make: bool,
+        configs: Sequence[Mapping[str, Any]] | None = None,
     ) -> _Resolved:
         check_request(request)
+        if request.params:
+            from launch_tui.domain.params import product
+
+            configs = product(request.params)
+        job: JobVersion | None = None
         queue = self._queue(request.queue, make=make)
         for name in (*request.pass_env, *request.secrets):
             check_variable(name, field="--pass-env" if name in request.pass_env else "--secret")
@@ -195,7 +214,7 @@ class Launcher:
         else:
             job, warnings = self._job(request.job, known)
             name, version, spec = job.name, job.version, self._spec_of(job, request)
-            if not request.params:
+            if configs is None:
                 self._check_config(name, version, request.config, job)
         check_target(queue, spec, request)
         check_managed_files(request.config, spec)
@@ -222,22 +241,17 @@ class Launcher:
             note=request.note,
             **self._order(queue, request),
         )
-        news = [new]
-        if request.params:
-            jobless = request.in_place or request.image
-            news = self._product(new, request.params, None if jobless else job)
+        news = [new] if configs is None else self._group(new, configs, job)
         return _Resolved(news, queue, warnings)
 
-    def _product(
-        self, new: NewRun, params: Mapping[str, Sequence[Any]], job: JobVersion | None
+    def _group(
+        self, new: NewRun, configs: Sequence[Mapping[str, Any]], job: JobVersion | None
     ) -> list[NewRun]:
-        """Return one run for each combination of the parameters' values, as one group."""
-        from launch_tui.domain.params import product
-
+        """Return one run for each configuration laid on that of ``new``, as one group."""
         group = new_group()
         news = []
-        for combination in product(params):
-            config = merge(new.config, combination)
+        for given in configs:
+            config = merge(new.config, given)
             check_config(config)
             check_managed_files(config, new.spec)
             if job is not None:
@@ -308,7 +322,7 @@ class Launcher:
             command_given=bool(request.entry_point or request.arguments),
             keep=request.keep,
             environment=_environment(job, request),
-            tracking=job.tracking,
+            tracking=request.tracking or job.tracking,
             links=tuple(dict.fromkeys((*job.links, *_links(job, request.links)))),
             **_who_and_where(request),
         )
@@ -330,6 +344,7 @@ class Launcher:
             command=command_of(request.entry_point),
             environment=environment,
             in_place=str(folder),
+            tracking=request.tracking or "required",
             **_who_and_where(request),
         )
         return safe_name(folder.name or "root"), IN_PLACE, spec
@@ -468,6 +483,7 @@ def _of_image(request: LaunchRequest) -> tuple[str, str, RunSpec]:
         command_given=bool(request.entry_point),
         keep=request.keep,
         environment=_image_of_launch(job.environment, JobKind.IMAGE, request),
+        tracking=request.tracking or job.tracking,
         **_who_and_where(request),
     )
     return job.name, AS_IMAGE, spec

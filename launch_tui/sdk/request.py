@@ -37,6 +37,9 @@ class LaunchRequest:
     doubled each time. ``params`` makes one run for each combination of its values, as one group.
     In a rerun None and empty leave what the run had.
 
+    ``tracking`` is ``optional`` for a run that need not call ``wandb.init``, ``required`` for one
+    that must unless its queue says otherwise; empty leaves the job's own rule.
+
     ``image`` runs an image without a job. ``arguments`` follow the entry point; of an image None
     leaves its own. ``dockerfile`` and ``base_image`` take the place of the job's own, and ``keep``
     leaves the container where it is after its end.
@@ -71,6 +74,7 @@ class LaunchRequest:
     dockerfile: str = ""
     base_image: str = ""
     keep: bool = False
+    tracking: str = ""
 
 
 def command_line(request: LaunchRequest) -> str:
@@ -122,6 +126,7 @@ def _flags(request: LaunchRequest) -> list[str]:
         ("--backoff", "" if request.backoff is None else f"{request.backoff:g}s"),
         ("-D", request.dockerfile),
         ("-B", request.base_image),
+        ("--tracking", request.tracking),
     ):
         if value:
             words += [flag, value]

@@ -266,25 +266,70 @@ class Runs:
 
         shutil.rmtree(directory, ignore_errors=True)
 
-    def wait(self, reference: str, *, timeout: float | None = None) -> Run:
+    def states(self, run_ids: Sequence[str]) -> dict[str, RunState]:
+        """Return the states of runs by their full ids; those that were deleted are left out."""
+        return read.states(self._db, run_ids)
+
+    def wait(
+        self,
+        reference: str,
+        *,
+        timeout: float | None = None,
+        until: frozenset[RunState] = ENDED,
+    ) -> Run:
         """Return the run once it has ended.
 
         Args:
             reference: The run.
             timeout: Seconds to wait; None for ever.
+            until: The states to wait for, where it need not have ended.
 
         Raises:
-            TimeoutError: When it has not ended in time.
+            NotFound: When there is no such run, also when it is deleted meanwhile.
+            TimeoutError: When it has not come to one of them in time.
         """
         run_id = self.resolve(reference)
+        self.wait_all([run_id], timeout=timeout, until=until)
+        return read.run(self._db, run_id)
+
+    def wait_all(
+        self,
+        run_ids: Sequence[str],
+        *,
+        timeout: float | None = None,
+        until: frozenset[RunState] = ENDED,
+    ) -> None:
+        """Return once all of these runs have been seen in one of some states.
+
+        Args:
+            run_ids: The runs, by their full ids.
+            timeout: Seconds to wait; None for ever.
+            until: The states to wait for.
+
+        Raises:
+            NotFound: When one of them does not exist, or is deleted meanwhile.
+            TimeoutError: When one has not come to one of the states in time.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
-        version = -1
+        left, version = run_ids, -1
         while True:
             if (now := self._db.data_version()) != version:
                 version = now
-                run = read.run(self._db, run_id)
-                if run.state in ENDED:
-                    return run
-            if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError(f"{run_id} has not ended in {timeout:g} s")
+                left = self._not_yet(left, until)
+            if not left:
+                return
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(self._still(left, timeout or 0.0))
             time.sleep(WAIT_POLL_S)
+
+    def _not_yet(self, run_ids: Sequence[str], until: frozenset[RunState]) -> Sequence[str]:
+        found = self.states(run_ids)
+        for run_id in run_ids:
+            if run_id not in found:
+                raise NotFound("RUN", f"there is no run {run_id!r}")
+        return [run_id for run_id in run_ids if found[run_id] not in until]
+
+    def _still(self, run_ids: Sequence[str], timeout: float) -> str:
+        run = read.run(self._db, run_ids[0])
+        others = f" and {len(run_ids) - 1} more" if len(run_ids) > 1 else ""
+        return f"run {run.id}{others} is still {run.state} after {timeout:g} s"

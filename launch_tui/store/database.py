@@ -59,6 +59,8 @@ class Database:
     Args:
         home: The data directory; it is created when it is not there, unless ``read_only``.
         read_only: Open without write permission; the file must exist.
+        any_thread: Let other threads than this one use the connection, one at a time: the caller
+            sees to that. Otherwise SQLite refuses them.
 
     Attributes:
         repaired: What was put right about the data directory, as one line; empty for nothing.
@@ -67,11 +69,11 @@ class Database:
         StoreError: When the store cannot be used as it is; nothing was touched.
     """
 
-    def __init__(self, home: Home, *, read_only: bool = False) -> None:
+    def __init__(self, home: Home, *, read_only: bool = False, any_thread: bool = False) -> None:
         self.home = home
         self.read_only = read_only
         self.repaired = keep_private(home.root)
-        self._connection, self._guard = _open(home, read_only=read_only)
+        self._connection, self._guard = _open(home, read_only=read_only, any_thread=any_thread)
         self._depth = 0
         self._durable = True
         self._commits = 0
@@ -81,6 +83,15 @@ class Database:
         # Without ``_translated``, which would take longer than most statements do.
         try:
             return self._connection.execute(sql, parameters)
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise _as_store_error(error, self.home.store) from error
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Execute one statement for each row of parameters."""
+        try:
+            self._connection.executemany(sql, rows)
         except sqlite3.IntegrityError:
             raise
         except sqlite3.DatabaseError as error:
@@ -204,24 +215,26 @@ class Database:
         self.close()
 
 
-def _open(home: Home, *, read_only: bool) -> tuple[sqlite3.Connection, sqlite3.Connection | None]:
+def _open(
+    home: Home, *, read_only: bool, any_thread: bool
+) -> tuple[sqlite3.Connection, sqlite3.Connection | None]:
     """Return a connection and, unless it only reads, the guard that is to be closed after it."""
     path = home.store
     _require_place(home, read_only=read_only)
-    connection = _connect(path, read_only=read_only)
+    connection = _connect(path, read_only=read_only, any_thread=any_thread)
     guard: sqlite3.Connection | None = None
     try:
         with _translated(path):
             _require_usable(connection, path, fresh_allowed=not read_only)
             version = _version(connection)
             if version and not read_only:
-                guard = guard_of(home)
+                guard = guard_of(home, any_thread=any_thread)
             if version != SCHEMA_VERSION:
                 connection.close()
                 _migrate(home)
-                connection = _connect(path, read_only=read_only)
+                connection = _connect(path, read_only=read_only, any_thread=any_thread)
             if guard is None and not read_only:
-                guard = guard_of(home)
+                guard = guard_of(home, any_thread=any_thread)
             _tune(connection)
     except BaseException:
         connection.close()
@@ -284,7 +297,7 @@ def _look(path: Path) -> None:
         connection.close()
 
 
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def _connect(path: Path, *, read_only: bool, any_thread: bool = False) -> sqlite3.Connection:
     with _translated(path):
         mode = "ro" if read_only else "rwc"
         connection = sqlite3.connect(
@@ -293,6 +306,7 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             cached_statements=256,
+            check_same_thread=not any_thread,
         )
         connection.row_factory = sqlite3.Row
         return connection

@@ -355,7 +355,7 @@ def follow(
     *,
     ended: Callable[[], bool],
     offset: int = 0,
-    wait: Callable[[float], None] = time.sleep,
+    wait: Callable[[float], None] | None = time.sleep,
 ) -> Iterator[bytes]:
     """Yield the bytes of a growing file as they come.
 
@@ -366,7 +366,8 @@ def follow(
         path: The file.
         ended: Says that nobody writes any more. Everything written before is still yielded.
         offset: Where to begin.
-        wait: Sleeps the given seconds; 5 ms after news, up to 100 ms when there are none.
+        wait: Sleeps the given seconds; 5 ms after news, up to 100 ms when there are none. Where
+            it is None an empty chunk is yielded instead, and the caller waits.
     """
     reader = _Reader(path, offset)
     pause = _SHORTEST_PAUSE
@@ -381,7 +382,11 @@ def follow(
             if over and not news:
                 return
             pause = _SHORTEST_PAUSE if news else min(pause * 2, _LONGEST_PAUSE)
-            if not over:
+            if over:
+                continue
+            if wait is None:
+                yield b""
+            else:
                 wait(pause)
     finally:
         reader.close()

@@ -99,6 +99,10 @@ class Home:
         """Return the directory of a run that all its attempts share."""
         return self.runs / run_id / "shared"
 
+    def again(self, run_id: str, number: int) -> Path:
+        """Return the file that an attempt makes which wants to be followed by another one."""
+        return self.shared(run_id) / f"again-{number}"
+
     def metrics(self, run_id: str) -> Path:
         """Return the database of a run's metrics."""
         return self.runs / run_id / "metrics.db"

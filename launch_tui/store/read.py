@@ -163,6 +163,15 @@ def run(db: Database, run_id: str) -> Run:
     return run_from_row(db, row)
 
 
+def states(db: Database, run_ids: Sequence[str]) -> dict[str, RunState]:
+    """Return the states of runs by their ids; those that do not exist are left out."""
+    rows = db.all(
+        "SELECT id, state FROM runs WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(run_ids)),),
+    )
+    return {row["id"]: RunState(row["state"]) for row in rows}
+
+
 def runs(
     db: Database,
     query: RunQuery,

@@ -423,22 +423,25 @@ def _connections(
         guard.close()
 
 
-def guard_of(home: Home) -> sqlite3.Connection:
+def guard_of(home: Home, *, any_thread: bool = False) -> sqlite3.Connection:
     """Return a connection that keeps SQLite from checkpointing when others are closed before it.
 
     The last connection to leave moves the log into the store, and deletes it; one that cannot
     write does not, and as long as it is there no other one is the last.
     """
-    guard = _connect(home, "ro", BRIEFLY_S)
+    guard = _connect(home, "ro", BRIEFLY_S, any_thread=any_thread)
     with suppress(sqlite3.DatabaseError):
         guard.execute("PRAGMA user_version").fetchone()
     return guard
 
 
-def _connect(home: Home, mode: str, timeout: float) -> sqlite3.Connection:
+def _connect(
+    home: Home, mode: str, timeout: float, *, any_thread: bool = False
+) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{home.store.absolute().as_uri()}?mode={mode}",
         uri=True,
         timeout=timeout,
         isolation_level=None,
+        check_same_thread=not any_thread,
     )

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from launch_tui.domain.job import JobVersion
     from launch_tui.domain.run import Run
     from launch_tui.domain.spec import RunSpec
-    from launch_tui.sdk import Launch, Plan
+    from launch_tui.sdk import Launch
+    from launch_tui.sdk.plan import Plan
     from launch_tui.store.enqueuing import Enqueued
 
 CONFIG = "config"

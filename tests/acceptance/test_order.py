@@ -196,3 +196,17 @@ def test_the_reasons_of_an_agent(world, folder):
     (folder / "go").touch()
     assert agent.wait(20) == 0
     assert world.why(world.show(holder)["id"]) == ("finished", "finished")
+
+
+def test_a_job_asks_for_its_next_attempt_and_gets_its_old_place(running):
+    running.ok("queue", "update", "q", "--max-running", "1")
+    asks = 'echo "$LAUNCH_TUI_ATTEMPT"; [ "$LAUNCH_TUI_ATTEMPT" = 3 ] || {'
+    asks += ' touch "$LAUNCH_TUI_RUN_DIR/again-$LAUNCH_TUI_ATTEMPT"; exit 9; }'
+    first, second = running.shell(asks), running.shell("true")
+    assert running.until(first)["state"] == running.until(second)["state"] == "finished"
+    run = running.show(first)
+    assert (run["attempt"], run["retried"], run["exit_code"]) == (3, 0, 0)
+    assert run["started_at"] < running.show(second)["started_at"]
+    states = [event["state"] for event in running.ok("events", first, "--json").json]
+    assert states.count("preempted") == 2
+    assert running.log(first) == "3\n"

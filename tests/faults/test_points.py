@@ -86,9 +86,7 @@ def story(world, fault):
 
 @pytest.mark.parametrize(
     "fault",
-    sorted(
-        set(faults.POINTS) - OF_WAITING - OF_CONTAINERS - OF_WEBHOOKS - OF_CARE - OF_KEEPING
-    ),
+    sorted(set(faults.POINTS) - OF_WAITING - OF_CONTAINERS - OF_WEBHOOKS - OF_CARE - OF_KEEPING),
 )
 def test_nothing_is_lost_or_done_twice(world, fault):
     story(world, fault)

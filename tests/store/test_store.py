@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from launch_tui.domain.dependency import Condition, Dependency
 from launch_tui.domain.queue import Queue, Resource
 from launch_tui.domain.run import BadTransition, RunState, StopMode
 from launch_tui.errors import NotFound, Stale, UsageError
@@ -47,6 +48,54 @@ def test_positions_count_the_runs_that_wait(db, queue, new_run):
     assert [e.position for e in first] == [1, 2, 3]
     claimed_ids(db, 1)
     assert enqueuing.enqueue(db, [new_run()])[0].position == 3
+
+
+def test_a_bulk_is_as_its_runs_one_by_one(db, new_run):
+    for name in ("one", "bulk"):
+        for prefix, prioritized in (("p", True), ("f", False)):
+            queues.create(
+                db,
+                Queue(
+                    name=f"{prefix}-{name}",
+                    resource=Resource.LOCAL_PROCESS,
+                    prioritized=prioritized,
+                ),
+            )
+    first = enqueuing.enqueue(db, [new_run(queue="f-one")])[0].id
+
+    def wanted(name):
+        waits = (Dependency(first, Condition.OK),)
+        kinds = [{}, {"held": True}, {"not_before": "2999-01-01T00:00:00+00:00"}, {"after": waits}]
+        return [
+            new_run(queue=f"{prefix}-{name}", priority=level, name=f"{prefix}{level}{at}", **kind)
+            for level in ("low", "critical", "medium", "high")
+            for at, kind in enumerate(kinds)
+            for prefix in "pf"
+        ]
+
+    single = [enqueuing.enqueue(db, [new])[0] for new in wanted("one")]
+    bulk = enqueuing.enqueue(db, wanted("bulk"))
+    # The queue f-one has one run more from the beginning.
+    ahead = [1 if made.queue == "f-one" else 0 for made in single]
+    assert [made.position for made in bulk] == [
+        made.position - more for made, more in zip(single, ahead, strict=True)
+    ]
+    columns = "name, state, priority, rank, waits, not_before, tags, note, config, spec"
+    rows = {
+        name: [
+            tuple(row)
+            for row in db.all(
+                f"SELECT {columns} FROM runs WHERE queue_id IN"
+                " (SELECT id FROM queues WHERE name LIKE ?) AND id <> ? ORDER BY place",
+                (f"%-{name}", first),
+            )
+        ]
+        for name in ("one", "bulk")
+    }
+    assert rows["one"] == rows["bulk"]
+    places = [row["place"] for row in db.all("SELECT place FROM runs ORDER BY seq")]
+    assert places == sorted(set(places))
+    assert [len(read.events(db, made.id)) for made in bulk] == [1] * len(bulk)
 
 
 def test_an_unknown_queue_refuses_all_of_a_bulk(db, queue, new_run):

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.timer import Timer
 
-    from launch_tui.sdk import Launch, LaunchRequest, Plan
+    from launch_tui.sdk import Launch, LaunchRequest
+    from launch_tui.sdk.plan import Plan
     from launch_tui.store.enqueuing import Enqueued
 
 PLAN_DELAY_S = 0.2

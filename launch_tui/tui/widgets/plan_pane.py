@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from textual.binding import BindingType
 
-    from launch_tui.sdk import Plan
+    from launch_tui.sdk.plan import Plan
 
 SHOWN_VARIABLES = 8
 """Variables of the environment that are shown; the others are counted."""

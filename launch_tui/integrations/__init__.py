@@ -1,0 +1,1 @@
+"""Launchers for tools that many people have already: submitit and Hydra, each an extra."""
