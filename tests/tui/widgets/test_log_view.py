@@ -8,7 +8,7 @@ from textual.app import App
 from textual.geometry import Offset
 from textual.selection import Selection
 
-from launch_tui.tui.widgets import log_view
+from launch_tui.tui.widgets import log_pane
 from launch_tui.tui.widgets.log_view import LogView
 from tests.tui.frames import escapes, frame
 
@@ -196,7 +196,7 @@ async def test_dragging_selects_text(log):
 
 
 async def test_a_selection_of_everything_is_bounded(log, monkeypatch):
-    monkeypatch.setattr(log_view, "COPY_LINES", 5)
+    monkeypatch.setattr(log_pane, "COPY_LINES", 5)
     log.write_bytes(numbered(100))
     app = Viewing(log)
     async with app.run_test(size=(60, 8)):
@@ -276,8 +276,8 @@ async def test_another_source_is_shown_from_its_end(log, tmp_path):
 
 
 async def test_the_end_of_a_large_log_shows_before_it_is_indexed(log, monkeypatch):
-    monkeypatch.setattr(log_view, "FIRST_BYTES", 1000)
-    monkeypatch.setattr(log_view, "FRAME_BYTES", 1000)
+    monkeypatch.setattr(log_pane, "FIRST_BYTES", 1000)
+    monkeypatch.setattr(log_pane, "FRAME_BYTES", 1000)
     log.write_bytes(numbered(5000))
     view = LogView(log)
     assert not view._rows.index.complete
@@ -413,9 +413,9 @@ def test_no_name_of_ours_hides_one_of_textuals():
 
 
 async def test_indexing_that_takes_long_is_told_in_the_border(log, monkeypatch):
-    monkeypatch.setattr(log_view, "FIRST_BYTES", 1000)
-    monkeypatch.setattr(log_view, "FRAME_BYTES", 1000)
-    monkeypatch.setattr(log_view, "SAID_AFTER", -1.0)
+    monkeypatch.setattr(log_pane, "FIRST_BYTES", 1000)
+    monkeypatch.setattr(log_pane, "FRAME_BYTES", 1000)
+    monkeypatch.setattr(log_pane, "SAID_AFTER", -1.0)
     told = []
     tell = LogView._tell
     monkeypatch.setattr(LogView, "_tell", lambda self: (tell(self), told.append(self.status)))
