@@ -120,6 +120,13 @@ class BlockIndex:
         """The open file, -1 for none."""
         return self._fd
 
+    def offset_of(self, line: int) -> int:
+        """Return where a line begins; where the indexed part ends for one that is not there."""
+        if line <= 0:
+            return 0
+        ends = self._newlines_from(line - 1, 1)
+        return ends[0] + 1 if ends else self._scanned
+
     def line_at(self, offset: int) -> int:
         """Return the number of the line that the byte at ``offset``, which is indexed, is in."""
         block = min(offset, self._scanned) // BLOCK

@@ -1,4 +1,4 @@
-"""What is looked for in a log: the prompt, the search, the filter, the errors, a time of the day."""
+"""What is looked for in a log: by the prompt of a search or a filter, or among the errors."""
 
 from __future__ import annotations
 

@@ -131,6 +131,23 @@ class LogView(SearchedLog):
         numbers = [self._rows.line_of(row) for row in (rows.start, rows[-1])]
         return range(max(0, numbers[0]), max(numbers) + 1)
 
+    @property
+    def row_count(self) -> int:
+        """Rows that are shown."""
+        return self._rows.count if self._rows is not None else 0
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of the file known so far."""
+        return self._rows.index.size if self._rows is not None else 0
+
+    def span_of(self, lines: range) -> tuple[int, int]:
+        """Return where lines begin and end in the file."""
+        if self._rows is None or not lines:
+            return 0, 0
+        index = self._rows.index
+        return index.offset_of(lines.start), index.offset_of(lines.stop)
+
     def filtered_bits(self) -> tuple[bytes, bool] | None:
         """Return the lines that the filter found as bits, and whether it hides them."""
         if self._rows is None or self._rows.filter is None:
