@@ -8,7 +8,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from launch_tui.tui.widgets.ansi import without_colours
-from launch_tui.tui.widgets.log_drawing import matches_in
+from launch_tui.tui.widgets.log_drawing import Overlay, matches_in
 from launch_tui.tui.widgets.log_pane import LogPane
 from launch_tui.tui.widgets.log_prompt import Prompt
 from launch_tui.tui.widgets.log_rows import CELLS
@@ -16,7 +16,7 @@ from launch_tui.tui.widgets.log_rows import CELLS
 if TYPE_CHECKING:
     from textual import events
 
-    from launch_tui.tui.widgets.log_drawing import Canvas, Drawn, Overlay
+    from launch_tui.tui.widgets.log_drawing import Canvas, Drawn
     from launch_tui.tui.widgets.log_rows import LogRows
 
 
@@ -24,6 +24,8 @@ class SearchedLog(LogPane):
     """A log in which one looks for things."""
 
     _prompt: Prompt | None = None
+    _filling = False
+    """Whether a filter that was just set has not got through the log."""
     _due = 0
     """Which way to go once something is found: 1, -1, or 0 for nowhere."""
 
@@ -76,7 +78,7 @@ class SearchedLog(LogPane):
         if self._finder is not None and self._rows is not None:
             line = self._rows.line_of(self.scroll_offset.y)
             self._finder.show_only(typed)
-            self._seen_rows = 0
+            self._filling = True
             if not self.following:
                 self.call_after_refresh(self._go_to_line, line)
             self._look_again()
@@ -195,6 +197,10 @@ class SearchedLog(LogPane):
 
     def _show_news(self) -> None:
         super()._show_news()
+        if self._filling and self._rows is not None:
+            # What a filter leaves is not new: only what comes once it is through.
+            self._filling = self._lags()
+            self._seen_rows = self._rows.count
         if self._due and not self._lags():
             step, self._due = self._due, 0
             self._jump(step)
@@ -207,6 +213,8 @@ class SearchedLog(LogPane):
             found = finder.pattern.shown.finditer(without_colours(drawn.text)[:CELLS])
             look = self._look("current" if drawn.number == finder.current else "match")
             overlays = matches_in((match.span() for match in found), look)
+        if finder is not None and finder.at_error and drawn.number == finder.current:
+            overlays.append(Overlay(0, CELLS, self._look("current")))
         return overlays + super()._overlays(drawn)
 
     def _with_notice(self, strip: Strip, canvas: Canvas) -> Strip:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.strip import Strip
 
 from launch_tui.tui import keys
 from launch_tui.tui.widgets.ansi import without_colours
@@ -21,7 +23,6 @@ from launch_tui.tui.widgets.log_searching import SearchedLog
 
 if TYPE_CHECKING:
     from textual import events
-    from textual.strip import Strip
 
     from launch_tui.tui.widgets.log_drawing import Canvas, Drawn
 
@@ -224,7 +225,10 @@ class LogView(SearchedLog):
 
     def _strip_of(self, drawn: Drawn, canvas: Canvas) -> Strip:
         strip = super()._strip_of(drawn, canvas)
-        return strip.apply_style(self._look("chosen")) if drawn.row in self.chosen else strip
+        if drawn.row not in self.chosen:
+            return strip
+        # Over the line's own colours, and where it is blank as well.
+        return Strip(Segment.apply_style(strip, post_style=self._look("chosen")), strip.cell_length)
 
     # Acting
 
