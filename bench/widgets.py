@@ -40,7 +40,7 @@ FIRST_CHARTS_MS = 1_000
 SEARCHES = (
     ("a rare word", "xyzzyneedle", 3),
     ("one line of a run", "step=07777777 loss|nothing", None),
-    ("a regex of 96,000 lines", "step=\\d+77 loss", None),
+    ("a regex of 96,000 lines", "step=[0-9]+77 loss", None),
 )
 """What is typed into the search of a log of a gigabyte, and the bar beside grep."""
 LIMIT = 180
@@ -243,8 +243,7 @@ def wc(path: Path) -> float:
 
 def grep(path: Path, words: str) -> float:
     started = time.perf_counter()
-    subprocess.run(["grep", "-cP" if "\\" in words else "-cE", words, str(path)],
-                   check=False, stdout=subprocess.DEVNULL)  # fmt: skip
+    subprocess.run(["grep", "-cE", words, str(path)], check=False, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 

@@ -80,6 +80,14 @@ class Matcher:
                 found.append(line)
         return found
 
+    def may_match(self, data: bytes) -> bool:
+        """Say whether any line of ``data`` can match: whether a word is there."""
+        if not self._words:
+            return True
+        within = data.lower() if self._lowers else data
+        words = self._parts_for(within) if b"\x1b" in data else self._words
+        return any(word in within for word in words)
+
     def _of_all_lines(self, data: bytes) -> list[int]:
         if b"\x1b" in data:
             data = _SGR.sub(b"", data)
@@ -122,6 +130,11 @@ def scan(
         whole = data.rfind(b"\n") + 1
         if not data or (whole == 0 and start + len(data) >= stop):
             break
+        if whole and not matcher.may_match(data):
+            # Most of a file: not even a copy of it is made.
+            give(start, start + whole, b"")
+            start += whole
+            continue
         if whole == 0:
             # A line longer than a chunk: what straddles two chunks is seen whole in the second.
             whole = len(data) - min(len(data) // 2, OVERLAP)

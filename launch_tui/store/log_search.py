@@ -136,6 +136,7 @@ class LineSearch:
             stop = self._offset + len(data)
             self._offset = scan(self._index.fd, self._matcher, self._offset, stop + (not at_end),
                                 self._add, chunk=len(data))  # fmt: skip
+            self._seen = max(self._seen, self._offset)
         if at_end and whole < len(data) <= whole + TAIL_LIMIT:
             self._tail = True
             if self._line not in self.matches and self._matcher.matching(data[whole:]):
