@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from rich.segment import Segment
 from textual.strip import Strip
 
+from launch_tui.tui import keys
+from launch_tui.tui.keymap import KeyMap
 from launch_tui.tui.widgets.ansi import without_colours
 from launch_tui.tui.widgets.log_drawing import Overlay, matches_in
+from launch_tui.tui.widgets.log_find import NOWHERE
 from launch_tui.tui.widgets.log_pane import LogPane
 from launch_tui.tui.widgets.log_prompt import Prompt
 from launch_tui.tui.widgets.log_rows import CELLS
@@ -24,6 +27,8 @@ class SearchedLog(LogPane):
     """A log in which one looks for things."""
 
     _prompt: Prompt | None = None
+    _held = NOWHERE
+    """The line to stay at while a filter gets through the log."""
     _filling = False
     """Whether a filter that was just set has not got through the log."""
     _due = 0
@@ -35,11 +40,15 @@ class SearchedLog(LogPane):
 
     def on_key(self, event: events.Key) -> None:
         """Give keys to the prompt while it is open."""
-        if self._prompt is None:
+        if self._prompt is None and (kind := self._prompt_of(event.key)) is None:
             return
         event.stop()
         event.prevent_default()
-        if self._prompt.key(event.key, event.character):
+        if self._prompt is None:
+            # At once: an action would come after the keys that are here already, as over a slow
+            # link, and those would then act instead of being typed.
+            self._ask(kind or "")
+        elif self._prompt.key(event.key, event.character):
             prompt, self._prompt = self._prompt, None
             if prompt.entered:
                 (self.search if prompt.kind == "/" else self.show_only)(prompt.typed)
@@ -79,9 +88,9 @@ class SearchedLog(LogPane):
             line = self._rows.line_of(self.scroll_offset.y)
             self._finder.show_only(typed)
             self._filling = True
-            if not self.following:
-                self.call_after_refresh(self._go_to_line, line)
+            self._held = NOWHERE if self.following else line
             self._look_again()
+            self._hold()
 
     def action_log_next(self) -> None:
         """Go to the next match."""
@@ -122,6 +131,14 @@ class SearchedLog(LogPane):
         return finder is not None and (
             finder.at_error or (finder.pattern or finder.filter) is not None
         )
+
+    def _prompt_of(self, key: str) -> str | None:
+        """Return which prompt a key opens, as the person's keys hold."""
+        keymap = getattr(self.app, "keymap", None) or KeyMap()
+        for kind, action in (("/", "log.search"), ("&", "log.filter")):
+            if key in keymap.of(keys.BY_ID[action]):
+                return kind
+        return None
 
     def _ask(self, kind: str) -> None:
         if self._rows is not None:
@@ -182,6 +199,25 @@ class SearchedLog(LogPane):
         self._tell()
         self._redraw()
 
+    def _hold(self) -> None:
+        """Stay where one was when a filter was set, unless one has moved meanwhile."""
+        if self._held != NOWHERE:
+            self._go_to_line(self._held)
+            if not self._filling:
+                self._held = NOWHERE
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Stop following when the person scrolls up, follow again at the end."""
+        if not self._filling:
+            self._held = NOWHERE
+        super().watch_scroll_y(old_value, new_value)
+
+    def watch_following(self, following: bool) -> None:
+        """Go to the end when following begins; count what comes from when it ends."""
+        if following:
+            self._held = NOWHERE
+        super().watch_following(following)
+
     def _look_again(self) -> None:
         self._redraw()
         if self._lags():
@@ -201,6 +237,7 @@ class SearchedLog(LogPane):
             # What a filter leaves is not new: only what comes once it is through.
             self._filling = self._lags()
             self._seen_rows = self._rows.count
+            self._hold()
         if self._due and not self._lags():
             step, self._due = self._due, 0
             self._jump(step)

@@ -374,6 +374,18 @@ async def test_keys_go_into_the_prompt_and_nowhere_else(log):
         assert inside(app)[-1] == "line 29"
 
 
+async def test_keys_that_come_at_once_are_typed_too(log):
+    log.write_bytes(numbered(30))
+    app = Viewing(log)
+    async with app.run_test(size=(60, 8)) as pilot:
+        for key in ("slash", *"new", "enter"):
+            app.post_message(events.Key(key, "/" if key == "slash" else key[:1]))
+        await pilot.pause()
+        await settle(app, pilot)
+        assert app.view.status == "/new no match"
+        assert app.opened == []
+
+
 async def test_n_and_escape_belong_to_others_without_a_search(log):
     log.write_bytes(numbered(30))
     app = Viewing(log)
