@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-ENTER = "\r"
+ENTER, CLEAR = "\r", "\x15"
 LINES = 3_000
 SHELL = rf"""
 i=0; while [ $i -lt {LINES} ]; do echo "line $i of the job"; i=$((i+1)); done
@@ -66,8 +66,9 @@ def test_a_log_is_searched_filtered_selected_and_saved(box, tmp_path, wait_until
     assert copied(ui.raw[since:]) == wanted
     seen(ui, "W", "lines, as they were written")
     target = tmp_path / "saved.log"
-    ui.press("\x15" + str(target) + ENTER)
-    wait_until(target.exists, 20, "the saved log")
+    seen(ui, CLEAR, "path of a file")
+    ui.press(str(target) + ENTER)
+    ui.wait_until(target.exists, 10, "the saved log")
     assert target.read_bytes() == box.launch.runs.log_path(run).read_bytes()
 
 
