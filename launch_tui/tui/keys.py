@@ -211,6 +211,8 @@ ACTIONS: tuple[Action, ...] = (
            help="Let long lines go on below, or cut them", palette="view: wrap"),
     Action(id="log.numbers", keys="number_sign", label="numbers", scope="log",
            help="Show or hide line numbers", palette="view: line numbers"),
+    Action(id="log.time", keys="t", label="time", scope="log", palette="log: go to time…",
+           help="Go to a time that lines carry: 12:04, 12:04:30, or back from the end: -5m"),
     Action(id="log.mark", keys="m", label="mark", scope="log",
            help="Put a line with the time below what there is by now", palette="log: mark"),
     Action(id="log.select", keys="v", label="select", scope="log", footer=8,

@@ -15,6 +15,7 @@ from launch_tui.tui.widgets.log_find import NOWHERE
 from launch_tui.tui.widgets.log_pane import LogPane
 from launch_tui.tui.widgets.log_prompt import Prompt
 from launch_tui.tui.widgets.log_rows import CELLS
+from launch_tui.tui.widgets.log_times import line_at_time
 
 if TYPE_CHECKING:
     from textual import events
@@ -27,6 +28,8 @@ class SearchedLog(LogPane):
     """A log in which one looks for things."""
 
     _prompt: Prompt | None = None
+    _said = ""
+    """Why a time was not gone to."""
     _held = NOWHERE
     """The line to stay at while a filter gets through the log."""
     _filling = False
@@ -51,7 +54,8 @@ class SearchedLog(LogPane):
         elif self._prompt.key(event.key, event.character):
             prompt, self._prompt = self._prompt, None
             if prompt.entered:
-                (self.search if prompt.kind == "/" else self.show_only)(prompt.typed)
+                answers = {"/": self.search, "&": self.show_only, "@": self.go_to_time}
+                answers[prompt.kind](prompt.typed)
         self.refresh()
 
     def on_paste(self, event: events.Paste) -> None:
@@ -74,6 +78,21 @@ class SearchedLog(LogPane):
     def action_log_filter(self) -> None:
         """Ask what to show, or with ``!`` before it what to hide."""
         self._ask("&")
+
+    def action_log_time(self) -> None:
+        """Ask for the time to go to."""
+        self._ask("@")
+
+    def go_to_time(self, typed: str) -> None:
+        """Go to the first line from a time on; say in the border when there is none."""
+        if self._rows is None or not typed:
+            return
+        found = line_at_time(self._rows.index, typed)
+        if isinstance(found, str):
+            self._said = found
+            self._tell()
+        else:
+            self._go_to_line(found)
 
     def search(self, typed: str) -> None:
         """Look for a pattern, as if it had been typed after ``/``; an empty one ends the search."""
@@ -135,13 +154,14 @@ class SearchedLog(LogPane):
     def _prompt_of(self, key: str) -> str | None:
         """Return which prompt a key opens, as the person's keys hold."""
         keymap = getattr(self.app, "keymap", None) or KeyMap()
-        for kind, action in (("/", "log.search"), ("&", "log.filter")):
+        for kind, action in (("/", "log.search"), ("&", "log.filter"), ("@", "log.time")):
             if key in keymap.of(keys.BY_ID[action]):
                 return kind
         return None
 
     def _ask(self, kind: str) -> None:
         if self._rows is not None:
+            self._said = ""
             self._prompt = Prompt(kind)
             self.refresh()
 
@@ -217,6 +237,9 @@ class SearchedLog(LogPane):
         if following:
             self._held = NOWHERE
         super().watch_following(following)
+
+    def _status(self) -> str:
+        return "  ".join(filter(None, (self._said, super()._status())))
 
     def _look_again(self) -> None:
         self._redraw()

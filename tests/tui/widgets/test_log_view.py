@@ -606,3 +606,33 @@ async def test_what_a_filter_leaves_is_not_new(log):
         app.view.tick()
         await pilot.pause()
         assert "1 new" in frame(app)
+
+
+async def test_one_goes_to_a_time(log):
+    lines = []
+    for n in range(3000):
+        lines.append(
+            f"\x1b[2m2026-11-28 {10 + n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}\x1b[0m x"
+        )
+        lines += ["Traceback", "  no time here"] if n % 50 == 0 else []
+    log.write_text("\n".join(lines) + "\n")
+    app = Viewing(log)
+    async with app.run_test(size=(60, 12)) as pilot:
+        for typed, wanted in [
+            ("10:07:30", "2026-11-28 10:07:30 x"),
+            ("-1m", "2026-11-28 10:48:59 x"),
+            ("00:01", "2026-11-28 10:00:00 x"),
+        ]:
+            await pilot.press("t", *typed, "enter")
+            await pilot.pause()
+            assert wanted in inside(app)
+        await pilot.press("t", *"noon", "enter")
+        await pilot.pause()
+        assert app.view.status.startswith("noon is no time: 12:04")
+        await pilot.press("slash", "enter")
+        await pilot.pause()
+        assert app.view.status == ""
+        log.write_text("a\nb\n")
+        app.view.tick()
+        app.view.go_to_time("12:00")
+        assert app.view.status == "the last lines carry no time"
