@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from launch_tui.store.logs import BlockIndex
 
-BYTES = 16 << 20
+BYTES = 8 << 20
 """How much of the end of a log is looked at when it is opened."""
 
-STEP = 256 << 10
-"""Bytes that are looked at in one go."""
+STEP = 128 << 10
+"""Bytes that are read at a time: memory of that size is used again and again."""
 
 MOST = 10_000
 """Stretches that are folded; later ones are shown line by line."""
@@ -74,13 +74,19 @@ class Folds:
         if self._generation != self._index.generation:
             self._start_over()
             return True
-        if not self.behind:
-            return False
-        if self._offset < 0:
-            self._begin()
+        changed = False
+        while budget > 0 and self.behind:
+            if self._offset < 0:
+                self._begin()
+            step = min(budget, STEP)
+            changed = self._look_at(step) or changed
+            budget -= step
+        return changed
+
+    def _look_at(self, size: int) -> bool:
         before = self._screen
         self._undo_tail()
-        data = self._index.pread(min(budget, self._index.scanned - self._offset), self._offset)
+        data = self._index.pread(min(size, self._index.scanned - self._offset), self._offset)
         whole = data.rfind(b"\n") + 1
         at_end = self._offset + len(data) >= self._index.scanned
         if not whole and not at_end:
@@ -151,19 +157,19 @@ class _Screen:
 
     def draw(self, data: bytes, folds: list[Fold]) -> None:
         """Draw lines, the last of which may have no end, and keep ``folds`` up."""
-        lines = data.split(b"\n")
-        if not lines[-1]:
-            del lines[-1]
         if self._cursor >= len(self._rows) and not _UP.search(data):
-            self._draw_plain(lines)
+            self._draw_plain(data)
             return
-        for line in lines:
+        for line in data.removesuffix(b"\n").split(b"\n") if data else ():
             self._draw_line(line[-_WIDEST:], folds)
 
-    def _draw_plain(self, lines: list[bytes]) -> None:
-        first = self._line + max(0, len(lines) - _HIGHEST)
-        self._rows += enumerate(lines[-_HIGHEST:], first)
-        self._line += len(lines)
+    def _draw_plain(self, data: bytes) -> None:
+        """Take lines of which only the last ones can be drawn over later."""
+        many = data.count(b"\n") + (not data.endswith(b"\n")) if data else 0
+        last = data.removesuffix(b"\n").rsplit(b"\n", _HIGHEST)[-min(many, _HIGHEST) :]
+        if many:
+            self._rows += enumerate(last, self._line + many - len(last))
+        self._line += many
         self._forget()
         self._cursor = len(self._rows)
 
