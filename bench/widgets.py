@@ -39,6 +39,12 @@ GRID_CPU = 20
 LEFT_OUT = 1.0
 """Of the rows that come in a second, those that all charts may be drawn without."""
 FIRST_CHARTS_MS = 1_000
+SEARCHES = (
+    ("a rare word", "xyzzyneedle", 3),
+    ("one line of a run", "step=07777777 loss|nothing", None),
+    ("a regex of 96,000 lines", "step=[0-9]+77 loss", None),
+)
+"""What is typed into the search of a log of a gigabyte, and the bar beside grep."""
 LIMIT = 180
 """Seconds one measurement may take."""
 
@@ -46,6 +52,7 @@ LIMIT = 180
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a 256 MiB log, shorter runs")
+    parser.add_argument("--logs", action="store_true", help="the logs alone")
     parser.add_argument("--child", nargs=2, metavar=("NAME", "OUT"), help=argparse.SUPPRESS)
     parser.add_argument("--given", default="{}", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -55,12 +62,19 @@ def main() -> int:
         Path(out).write_text(json.dumps(figures))
         return 0
     with tempfile.TemporaryDirectory(prefix="launch-tui-bench-") as folder:
-        return report(Path(folder), quick=options.quick)
+        return report(Path(folder), quick=options.quick, logs=options.logs)
 
 
-def report(folder: Path, *, quick: bool) -> int:
+def report(folder: Path, *, quick: bool, logs: bool) -> int:
     bars = Bars()
     seconds = 4 if quick else 10
+    report_logs(bars, folder, quick=quick, seconds=seconds)
+    if not logs:
+        report_tables(bars, folder, quick=quick, seconds=seconds)
+    return bars.verdict()
+
+
+def report_logs(bars: Bars, folder: Path, *, quick: bool, seconds: float) -> None:
     follow = {"p99": 50, "cpu": 50, "grown": 10}
     log = str(folder / "follow.log")
     ours = best(folder, "follow", follow, path=log, seconds=seconds, kind="ours")
@@ -87,8 +101,29 @@ def report(folder: Path, *, quick: bool) -> int:
     bars.tell("wc -l, ms", counted * 1e3)
     bars.tell("UI stall p99 meanwhile, ms", view["p99"])
     bars.tell("page of 50 lines anywhere, ms", index["page"])
+    report_searches(bars, folder, big)
     big.unlink()
 
+
+def report_searches(bars: Bars, folder: Path, big: Path) -> None:
+    print("searching it from the view (beside grep -c of the same words, in the same minute)")
+    for told, typed, bar in SEARCHES:
+        # grep and the view by turns: both read what the page cache holds.
+        beside = min(grep(big, typed) for _ in range(3))
+        wanted = {"seconds": (bar or 1e9) * beside, "p99": 50}
+        found = best(folder, "search", wanted, path=str(big), typed=typed)
+        beside = max(beside, min(grep(big, typed) for _ in range(3)))
+        ratio = found["seconds"] / beside
+        if bar:
+            bars.check(f"{told}: all of it / grep -c", ratio, bar)
+        else:
+            bars.tell(f"{told}: all of it / grep -c", ratio)
+        bars.tell(f"{told}: s, and matches", found["seconds"], found["matches"])
+        bars.check(f"{told}: UI stall p99 meanwhile, ms", found["p99"], 50)
+        bars.check(f"{told}: memory growth, MB", found["grown"], 10)
+
+
+def report_tables(bars: Bars, folder: Path, *, quick: bool, seconds: float) -> None:
     table = best(folder, "table", {"first": 100, "echo": 50}, rows=100_000, stock=False)
     old = child(folder, "table", rows=1_000 if quick else 10_000, stock=True)
     print(f"table of 100,000 rows (stock: DataTable of {1_000 if quick else 10_000:,})")
@@ -117,7 +152,6 @@ def report(folder: Path, *, quick: bool) -> int:
     bars.check("all charts there, ms", long["all"], FIRST_CHARTS_MS)
     bars.check("UI stall p99 meanwhile, ms", long["p99"], 50)
     bars.tell("one of them in full, ms", long["full"])
-    return bars.verdict()
 
 
 class Bars:
@@ -207,6 +241,13 @@ def make_log(path: Path, size: int) -> int:
 def wc(path: Path) -> float:
     started = time.perf_counter()
     subprocess.run(["wc", "-l", str(path)], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def grep(path: Path, words: str) -> float:
+    started = time.perf_counter()
+    # Not to /dev/null: GNU grep would stop at the first match.
+    subprocess.run(["grep", "-cE", words, str(path)], check=False, stdout=subprocess.PIPE)
     return time.perf_counter() - started
 
 
@@ -354,6 +395,50 @@ def measure_big(*, path: str) -> dict[str, float]:
             self.exit()
 
     Opening().run()
+    return figures
+
+
+def measure_search(*, path: str, typed: str) -> dict[str, float]:
+    from textual.app import App
+
+    from launch_tui.tui.widgets.log_view import LogView
+
+    figures: dict[str, float] = {}
+
+    class Searching(App):
+        def compose(self):
+            self.view = LogView(Path(path))
+            yield self.view
+
+        def on_mount(self) -> None:
+            self.run_worker(self.watch(), exit_on_error=True)
+
+        async def watch(self) -> None:
+            await self.indexed()
+            gc.collect()
+            memory, began = rss(), time.perf_counter()
+            late: list[float] = []
+            ticker = asyncio.create_task(self.tick(late))
+            self.view.search(typed)
+            await self.indexed()
+            figures["seconds"] = time.perf_counter() - began
+            figures["grown"] = rss() - memory
+            ticker.cancel()
+            late.sort()
+            figures["p99"] = late[int(len(late) * 0.99)] if late else 0.0
+            figures["matches"] = len(self.view._finder._search.matches)
+            self.exit()
+
+        async def indexed(self) -> None:
+            await self.workers.wait_for_complete([w for w in self.workers if w.group == "log"])
+
+        async def tick(self, late: list[float]) -> None:
+            while True:
+                began = time.perf_counter()
+                await asyncio.sleep(TICK)
+                late.append((time.perf_counter() - began - TICK) * 1e3)
+
+    Searching().run()
     return figures
 
 
@@ -609,6 +694,7 @@ CHILDREN = {
     "follow": measure_follow,
     "index": measure_index,
     "big": measure_big,
+    "search": measure_search,
     "table": measure_table,
     "chart": measure_chart,
     "grid": measure_grid,

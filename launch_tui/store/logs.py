@@ -2,8 +2,8 @@
 
 A log is an append-only file of raw bytes that may have ten million lines, or a gigabyte without one
 line end. ``BlockIndex`` finds any line of it in 8 bytes of memory for every 64 KiB of file,
-``LineSearch`` finds the lines that match, ``follow`` yields bytes as they come, ``tail_lines``
-reads the end without reading the rest. Nothing here makes text safe to show: that is
+``follow`` yields bytes as they come, ``tail_lines`` reads the end without reading the rest. What is
+searched for is found by ``log_search``. Nothing here makes text safe to show: that is
 ``domain.text``.
 """
 
@@ -20,18 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from launch_tui.domain.patterns import Pattern
 
 BLOCK = 64 << 10
 """Bytes of file that share one entry of the index."""
 
 LINE_LIMIT = 64 << 10
 """Bytes of one line that are returned unless the caller asks for more."""
-
-OVERLAP = 64 * 1024
-"""How much of a window is searched again with the next one, within a line without end."""
-MATCH_LIMIT = 1_000_000
-"""Matching lines that a search remembers (8 bytes each)."""
 
 _DENSE = BLOCK // 32
 _SPAN = 1 << 20
@@ -122,9 +116,23 @@ class BlockIndex:
             return []
         return _last_lines(self._fd, self.size, count, limit)
 
-    def search(self, pattern: Pattern[bytes]) -> LineSearch:
-        """Return a search of this file, which has not read anything yet."""
-        return LineSearch(self, pattern)
+    @property
+    def fd(self) -> int:
+        """The open file, -1 for none."""
+        return self._fd
+
+    def offset_of(self, line: int) -> int:
+        """Return where a line begins; where the indexed part ends for one that is not there."""
+        if line <= 0:
+            return 0
+        ends = self._newlines_from(line - 1, 1)
+        return ends[0] + 1 if ends else self._scanned
+
+    def line_at(self, offset: int) -> int:
+        """Return the number of the line that the byte at ``offset``, which is indexed, is in."""
+        block = min(offset, self._scanned) // BLOCK
+        base = block * BLOCK
+        return self._before[block] + self.pread(offset - base, base).count(b"\n")
 
     def pread(self, count: int, offset: int) -> bytes:
         """Return bytes of the file; fewer, or none, where it ends."""
@@ -226,103 +234,6 @@ class BlockIndex:
         if redrawn is not None:
             return redrawn
         return self.pread(limit, start) + _cut_mark(end - start - limit)
-
-
-class LineSearch:
-    """The lines of a file that match, found a window at a time and kept up while it grows.
-
-    A search that is no longer wanted is one that nobody advances.
-
-    Args:
-        index: The file; what it has not indexed is not searched.
-        pattern: What to look for, of ``domain.patterns``. It sees raw bytes.
-    """
-
-    def __init__(self, index: BlockIndex, pattern: Pattern[bytes]) -> None:
-        self.matches = array("Q")
-        """Numbers of the matching lines, ascending, at most ``MATCH_LIMIT``."""
-        self._index = index
-        self._search = pattern.search
-        self._generation = index.generation
-        self._offset = 0
-        self._line = 0
-        self._seen = 0
-        self._tail = False
-        self._provisional = False
-
-    @property
-    def progress(self) -> float:
-        """The searched part of the file, 0 to 1."""
-        return min(1.0, self._seen / self._index.size) if self._index.size else 1.0
-
-    @property
-    def lines(self) -> int:
-        """Lines searched so far, an unfinished last one included."""
-        return self._line + self._tail
-
-    @property
-    def behind(self) -> bool:
-        """Whether the index knows bytes that were not searched yet."""
-        if self._generation != self._index.generation:
-            return True
-        return self._seen < self._index.scanned and not self.full
-
-    @property
-    def full(self) -> bool:
-        """Whether there were too many matches to remember them all."""
-        return len(self.matches) >= MATCH_LIMIT
-
-    def advance(self, budget: int = 4 << 20) -> bool:
-        """Search at most ``budget`` more bytes; True when any were searched."""
-        if self._generation != self._index.generation:
-            self._generation = self._index.generation
-            self._start_over()
-        if not self.behind:
-            return False
-        data = self._index.pread(min(budget, self._index.scanned - self._offset), self._offset)
-        if not data:
-            return False
-        if self._provisional:
-            self.matches.pop()
-            self._provisional = False
-        self._tail = False
-        self._seen = self._offset + len(data)
-        self._take(data, at_end=self._seen >= self._index.scanned)
-        return True
-
-    def _start_over(self) -> None:
-        self.matches = array("Q")
-        self._offset = self._line = self._seen = 0
-        self._tail = self._provisional = False
-
-    def _take(self, data: bytes, *, at_end: bool) -> None:
-        """Search whole lines; the unfinished last line of the file is searched every time."""
-        whole = data.rfind(b"\n") + 1
-        if whole == 0 and not at_end:
-            # A line longer than a window: what straddles two windows is seen whole in the second.
-            self._match_in(data)
-            self._offset += len(data) - min(len(data) // 2, OVERLAP)
-            return
-        self._match_in(data[:whole])
-        self._offset += whole
-        if at_end and whole < len(data) <= whole + LINE_LIMIT:
-            line, found = self._line, len(self.matches)
-            self._match_in(data[whole:])
-            self._line = line
-            self._tail = True
-            self._provisional = len(self.matches) > found
-
-    def _match_in(self, data: bytes) -> None:
-        at = counted = 0
-        while at < len(data) and (match := self._search(data, at)) is not None:
-            self._line += data.count(b"\n", counted, match.start())
-            counted = match.start()
-            if not self.full and (not self.matches or self.matches[-1] != self._line):
-                self.matches.append(self._line)
-            at = data.find(b"\n", counted) + 1
-            if at == 0:
-                break
-        self._line += data.count(b"\n", counted)
 
 
 def tail_lines(path: Path, count: int, *, limit: int = LINE_LIMIT) -> list[bytes]:

@@ -57,11 +57,7 @@ class KeyMap:
 
     def overlay(self) -> dict[str, str]:
         """Return what ``App.set_keymap`` takes."""
-        moved = {name: ",".join(held) for name, held in self.given.items()}
-        # A log has the same moves under names of its own.
-        same = {f"log.{name.removeprefix('move.')}": held for name, held in moved.items()
-                if name.startswith("move.")}  # fmt: skip
-        return {name: held for name, held in same.items() if name not in keys.BY_ID} | moved
+        return {name: ",".join(held) for name, held in self.given.items()}
 
 
 def read_keymap(given: object, where: str) -> KeyMap:

@@ -260,7 +260,23 @@ _MODES = {"jobs": "jobs", "queues": "queues", "agent": "agent", "runs": "runs", 
 async def _do(app: LaunchApp, action: keys.Action) -> None:
     """Do an action where it belongs: on this screen if that has it, else on its own."""
     name = f"action_{action.name}"
+    if action.scope == "log":
+        await _do_in_log(app, action)
+        return
     if not hasattr(app.screen, name) and not hasattr(app, name) and action.scope in _MODES:
         await app.switch_mode(_MODES[action.scope])
     target = app.screen if hasattr(app.screen, name) else app
     await app.run_action(action.name, default_namespace=target)
+
+
+async def _do_in_log(app: LaunchApp, action: keys.Action) -> None:
+    """Do an action in the log that has the focus, else in the first that is in view."""
+    from launch_tui.tui.widgets.log_view import LogView
+
+    views = sorted(app.screen.query(LogView), key=lambda view: not view.has_focus)
+    view = next((view for view in views if view.is_on_screen), None)
+    if view is None:
+        app.tell("no log is in view: open a run", severity="warning", seconds=3)
+        return
+    view.focus()
+    await app.run_action(action.name, default_namespace=view)

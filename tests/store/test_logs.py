@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 import tracemalloc
 
@@ -78,49 +77,6 @@ def kept(data: bytes) -> list[bytes]:
     return lines if lines[-1] else lines[:-1]
 
 
-@pytest.mark.usefixtures("small_blocks")
-@function_scoped
-@given(chunks, st.sampled_from(["a", "bb", "x+", "1"]), st.integers(1, 40))
-def test_a_search_finds_what_grep_finds(tmp_path, parts, pattern, budget):
-    path = tmp_path / "log"
-    path.write_bytes(b"")
-    index = BlockIndex(path)
-    search = index.search(re.compile(pattern.encode(), re.MULTILINE))
-    data = b""
-    for part in parts:
-        data += part
-        path.write_bytes(data)
-        while index.advance():
-            pass
-        # A window must hold the longest match; lines here are cut only between characters.
-        while search.advance(max(budget, 16)):
-            pass
-        wanted = [i for i, line in enumerate(lines_of(data)) if re.search(pattern.encode(), line)]
-        assert list(search.matches) == wanted
-        assert search.progress <= 1.0
-    index.close()
-
-
-def test_a_search_of_a_line_without_end_names_the_line_once(log):
-    log.write_bytes(b"first\n" + b"needle " * 100_000 + b"\nlast needle\n")
-    index = indexed(log)
-    search = index.search(re.compile(b"needle"))
-    while search.advance(4096):
-        pass
-    assert list(search.matches) == [1, 2]
-    assert search.progress == 1.0
-
-
-def test_a_search_stops_remembering_at_its_limit(log, monkeypatch):
-    monkeypatch.setattr(logs, "MATCH_LIMIT", 5)
-    log.write_bytes(b"hit\n" * 20)
-    search = indexed(log).search(re.compile(b"hit"))
-    while search.advance():
-        pass
-    assert len(search.matches) == 5
-    assert search.full
-
-
 def test_no_file_is_an_empty_log_until_it_comes(log):
     index = BlockIndex(log)
     assert not index.advance()
@@ -156,18 +112,6 @@ def test_a_replaced_file_is_read_anew_and_a_deleted_one_stays_readable(log):
     log.unlink()
     assert not index.advance()
     assert index.read(29, 5) == [b"new"]
-
-
-def test_a_search_starts_over_when_the_file_does(log):
-    log.write_bytes(b"hit\n" * 100)
-    index = indexed(log)
-    search = index.search(re.compile(b"hit"))
-    search.advance()
-    log.write_bytes(b"no\nhit\n")
-    index.advance()
-    while search.advance():
-        pass
-    assert list(search.matches) == [1]
 
 
 def test_a_gigabyte_without_a_newline_stays_small_in_memory(log):

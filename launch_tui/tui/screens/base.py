@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from launch_tui.tui.widgets.log_view import LogView
+
 T = TypeVar("T")
 
 
@@ -82,6 +84,20 @@ class LaunchScreen(Screen[None]):
         if ui(self).refuses(action):
             return None
         return super().check_action(action, parameters)
+
+    def on_log_view_line_opened(self, event: LogView.LineOpened) -> None:
+        """Show a line of a log whole."""
+        from launch_tui.tui.log_acts import show_line
+
+        event.stop()
+        show_line(ui(self), event.number, event.text)
+
+    def on_log_view_wanted(self, event: LogView.Wanted) -> None:
+        """Do with a log what its view asks for."""
+        from launch_tui.tui.log_acts import act_on_log
+
+        event.stop()
+        act_on_log(ui(self), event.view, event.what)
 
     def _store_changed(self, _: None) -> None:
         if self.is_current:

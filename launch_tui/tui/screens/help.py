@@ -117,7 +117,7 @@ def scope_lines(
 
 
 def _own_keys(widget: Widget) -> Iterable[Content]:
-    """Yield the keys of a focused pane that the table does not have, such as a log's."""
+    """Yield the keys of a focused pane that the table does not have."""
     known = {action.name for action in keys.ACTIONS}
     in_table = {action.id for action in keys.ACTIONS}
     plain = ("move", "page", "go", "first", "last", "open", "choose", "scroll", "mark")

@@ -340,6 +340,12 @@ class HomeScreen(RunFilter):
             if not isinstance(item, Run) or item.group not in shown
         ]
 
+    def action_runs_logs(self) -> None:
+        """Show the logs of the marked runs side by side."""
+        from launch_tui.tui.screens.side_by_side import open_side_by_side
+
+        open_side_by_side(ui(self), self.marked_runs() or self.chosen_runs())
+
     def action_runs_unfold(self) -> None:
         """Show the runs of the group under the cursor."""
         key = self._table.cursor_key

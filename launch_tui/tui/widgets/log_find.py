@@ -1,18 +1,25 @@
-"""What a person looks for in a log: a search that goes from match to match, and a filter."""
+"""What a person looks for in a log: a search, a filter, and lines that look like an error."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from launch_tui.domain import patterns
+from launch_tui.domain.error_lines import ERROR_LINE, looks_like_error
+from launch_tui.domain.text import plain
+from launch_tui.store.log_search import LineSearch
 
 if TYPE_CHECKING:
-    from launch_tui.store.logs import LineSearch
     from launch_tui.tui.widgets.log_rows import LogRows
 
 NOWHERE = -1
 """The current match before there is one."""
+
+NEAR = 10_000
+"""Lines in which an error is looked for at once."""
+
+_NEAR_BYTES = 4096
 
 
 class Pattern(NamedTuple):
@@ -20,10 +27,11 @@ class Pattern(NamedTuple):
 
     typed: str
     hides: bool
-    raw: patterns.Pattern[bytes]
-    """For the file."""
+    text: str
+    """The regular expression."""
+    flags: int
     shown: patterns.Pattern[str]
-    """For the text on the screen."""
+    """The same, in time linear in what it is asked of: for what is searched within the UI."""
 
 
 def pattern_of(typed: str, *, may_hide: bool = False) -> Pattern | None:
@@ -36,19 +44,21 @@ def pattern_of(typed: str, *, may_hide: bool = False) -> Pattern | None:
     text = typed[1:] if hides else typed
     if not text:
         return None
-    any_case = not any(c.isupper() for c in text)
-    sought = text.encode("utf-8", "surrogateescape")
+    # What a class such as \S or \W means is not a capital that was typed.
+    any_case = not any(c.isupper() for c in re.sub(r"\\.", "", text))
+    flags = re.IGNORECASE if any_case else re.NOFLAG
     try:
+        # A process that can be ended searches a large file by ``re``, the UI all else by RE2.
+        re.compile(text, flags)
         shown = patterns.compiled(text, ignore_case=any_case)
-        raw = patterns.compiled(sought, ignore_case=any_case)
-    except patterns.BadPattern:
+    except (patterns.BadPattern, re.error, OverflowError, RecursionError):
         shown = patterns.literal(text, ignore_case=any_case)
-        raw = patterns.literal(sought, ignore_case=any_case)
-    return Pattern(typed, hides, raw, shown)
+        text = re.escape(text)
+    return Pattern(typed, hides, text, flags, shown)
 
 
 class Finder:
-    """The search and the filter of one log.
+    """The search, the filter and the errors of one log.
 
     Args:
         rows: The log.
@@ -60,30 +70,54 @@ class Finder:
         self.filter: Pattern | None = None
         """What is shown or hidden."""
         self.current = NOWHERE
-        """The line of the current match."""
+        """The line of the current match, or of the current error."""
+        self.at_error = False
+        """Whether errors are what was looked for last."""
         self._rows = rows
         self._search: LineSearch | None = None
+        self._errors: LineSearch | None = None
+        self._settled = 0
+        """Folds of which what was drawn over is dropped, but for what the last one gets."""
+        self._dropped = 0
+        self._kept: set[int] = set()
 
     @property
     def lags(self) -> bool:
         """Whether the index has bytes that were not searched yet."""
         return any(search.behind for search in self._all())
 
+    @property
+    def waits(self) -> bool:
+        """Whether other processes search, so that there is nothing to do but to look again."""
+        behind = [search for search in self._all() if search.behind]
+        return bool(behind) and all(search.waits for search in behind)
+
     def advance(self, budget: int) -> bool:
         """Search some more; True when anything was searched."""
-        return sum(search.advance(budget) for search in self._all()) > 0
+        news = sum([search.advance(budget) for search in self._all()]) > 0
+        if news and not self.lags:
+            self.drop_folded()
+        return news
 
     def look_for(self, typed: str) -> None:
         """Begin a search; an empty pattern ends it."""
         self.pattern = pattern_of(typed)
         self.current = NOWHERE
-        self._search = self._rows.index.search(self.pattern.raw) if self.pattern else None
+        self.at_error = False
+        self._search = self._begin(self._search, self.pattern)
 
     def show_only(self, typed: str) -> None:
         """Filter; an empty pattern shows all."""
         self.filter = pattern_of(typed, may_hide=True)
         self._rows.hides = self.filter is not None and self.filter.hides
-        self._rows.filter = self._rows.index.search(self.filter.raw) if self.filter else None
+        self._rows.filter = self._begin(self._rows.filter, self.filter)
+
+    def look_for_errors(self) -> None:
+        """Look for lines that look like an error, from now on."""
+        self.at_error = True
+        if self._errors is None:
+            self._errors = LineSearch(self._rows.index, ERROR_LINE)
+            self._settle_anew()
 
     def go(self, step: int, top: int, *, around: bool) -> int | None:
         """Make the match after or before the current one current, and return its line.
@@ -93,30 +127,96 @@ class Finder:
             top: Where to begin when there is no current match.
             around: Whether to go on at the other end.
         """
-        matches = self._search.matches if self._search is not None else ()
-        here = self.current if self.current != NOWHERE else top - (step > 0)
-        at = bisect_right(matches, here) if step > 0 else bisect_left(matches, here) - 1
-        if not matches or (not around and not 0 <= at < len(matches)):
+        search = self._errors if self.at_error else self._search
+        if search is None or not (count := len(search.matches)):
             return None
-        self.current = matches[at % len(matches)]
+        here = self.current if self.current != NOWHERE else top - (step > 0)
+        at = search.matches.rank(here + 1) if step > 0 else search.matches.rank(here) - 1
+        if not around and not 0 <= at < count:
+            return None
+        self.current = search.matches.member(at % count)
         return self.current
+
+    def error_near(self, step: int, top: int) -> int | None:
+        """Make the next or previous error current that is near, without waiting for the search."""
+        here = self.current if self.current != NOWHERE else top - (step > 0)
+        first = here + 1 if step > 0 else max(0, here - NEAR)
+        count = NEAR if step > 0 else here - first
+        lines = self._rows.index.read(first, count, limit=_NEAR_BYTES)
+        places = range(len(lines)) if step > 0 else range(len(lines) - 1, -1, -1)
+        for at in places:
+            if looks_like_error(plain(lines[at])):
+                self.current = first + at
+                return self.current
+        return None
 
     def status(self) -> list[str]:
         """Return what is looked for and how far that got."""
         parts = []
-        if self.filter is not None:
-            parts.append(f"&{self.filter.typed} {self._rows.count:,} lines")
+        if self.filter is not None and self._rows.filter is not None:
+            done = "" if not self._rows.filter.behind else f" {self._rows.filter.progress:.0%}"
+            parts.append(f"&{self.filter.typed} {self._rows.count:,} lines{done}")
         if self.pattern is not None and self._search is not None:
             parts.append(f"/{self.pattern.typed} {self._found(self._search)}")
+        if self.at_error and self._errors is not None:
+            parts.append(f"errors {self._found(self._errors)}")
         return parts
 
+    def forget_errors(self) -> None:
+        """Look for errors no more."""
+        self.at_error = False
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None
+
+    def close(self) -> None:
+        """End what goes on in other processes."""
+        for search in self._all():
+            search.close()
+
+    def drop_folded(self) -> None:
+        """Drop from what was found the lines of progress bars that were drawn over."""
+        folds = self._rows.folds.all
+        for fold in folds[max(0, self._settled - 1) :]:
+            kept = {line for line, _ in fold.rows}
+            fresh = range(max(fold.first, self._dropped), fold.first + fold.taken)
+            for line in (self._kept | set(fresh)) - kept:
+                self._drop(line)
+            self._kept, self._dropped = kept, fold.first + fold.taken
+        self._settled = len(folds)
+
+    def _begin(self, old: LineSearch | None, pattern: Pattern | None) -> LineSearch | None:
+        if old is not None:
+            old.close()
+        self._settle_anew()
+        if pattern is None:
+            return None
+        return LineSearch(
+            self._rows.index, pattern.text, pattern.flags, search=pattern.shown.search
+        )
+
+    def _settle_anew(self) -> None:
+        self._settled = self._dropped = 0
+        self._kept = set()
+
     def _all(self) -> list[LineSearch]:
-        return [one for one in (self._search, self._rows.filter) if one is not None]
+        every = (self._search, self._errors, self._rows.filter)
+        return [one for one in every if one is not None]
+
+    def _drop(self, line: int) -> None:
+        for search in self._all():
+            if search is self._rows.filter and self._rows.hides:
+                search.matches.add(line, b"\1")
+            else:
+                search.matches.discard(line)
 
     def _found(self, search: LineSearch) -> str:
+        count, more = len(search.matches), ""
         if search.behind:
-            return f"{search.progress:.0%}"
-        if not search.matches:
-            return "no match"
-        at = bisect_left(search.matches, max(self.current, 0)) + 1
-        return f"{min(at, len(search.matches)):,} of {len(search.matches):,}"
+            more = f" {search.progress:.0%}"
+        if not count:
+            return more.strip() or "no match"
+        if self.current == NOWHERE or (search is self._errors) != self.at_error:
+            return f"{count:,}{more}"
+        at = search.matches.rank(max(self.current, 0)) + 1
+        return f"{min(at, count):,} of {count:,}{more}"

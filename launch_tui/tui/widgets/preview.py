@@ -18,6 +18,8 @@ from launch_tui.tui.ui import entitle, ui
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from textual.dom import DOMNode
+
     from launch_tui.tui.widgets.charts import Charts
     from launch_tui.tui.widgets.log_view import LogView
 
@@ -75,7 +77,7 @@ class Preview(Horizontal):
         ui(self).pulse.frame.subscribe(self, lambda _: log.tick(), immediate=True)
 
 
-def shown_log(widget: Preview, run: Run) -> tuple[Path, bool]:
+def shown_log(widget: DOMNode, run: Run) -> tuple[Path, bool]:
     """Return the log worth seeing of a run, and whether it is the build's."""
     runs = ui(widget).launch.runs
     build = run.state in (RunState.SOURCING, RunState.BUILDING) or (

@@ -40,7 +40,8 @@ async def test_the_keys_of_the_focused_log_are_told(busy_world, make_app):
         await pilot.pause()
         await pilot.press("question_mark")
         await settle(pilot)
-        assert "Follow" in frame(app) or "follow" in frame(app)
+        assert "Log and build log" in frame(app)
+        assert "Go to the next line that looks like an error" in frame(app)
 
 
 def test_every_action_with_a_key_is_told():

@@ -8,7 +8,7 @@ from textual.app import App
 from textual.geometry import Offset
 from textual.selection import Selection
 
-from launch_tui.tui.widgets import log_view
+from launch_tui.tui.widgets import log_pane
 from launch_tui.tui.widgets.log_view import LogView
 from tests.tui.frames import escapes, frame
 
@@ -23,6 +23,7 @@ class Viewing(App):
         super().__init__()
         self.view = LogView(source, **options)
         self.opened = []
+        self.wanted = []
         self.heard = []
 
     def compose(self):
@@ -33,6 +34,9 @@ class Viewing(App):
 
     def on_log_view_line_opened(self, message):
         self.opened.append((message.number, message.text))
+
+    def on_log_view_wanted(self, message):
+        self.wanted.append((message.what, message.view.chosen_text()))
 
     def action_hear(self, key):
         self.heard.append(key)
@@ -196,7 +200,7 @@ async def test_dragging_selects_text(log):
 
 
 async def test_a_selection_of_everything_is_bounded(log, monkeypatch):
-    monkeypatch.setattr(log_view, "COPY_LINES", 5)
+    monkeypatch.setattr(log_pane, "COPY_LINES", 5)
     log.write_bytes(numbered(100))
     app = Viewing(log)
     async with app.run_test(size=(60, 8)):
@@ -276,8 +280,8 @@ async def test_another_source_is_shown_from_its_end(log, tmp_path):
 
 
 async def test_the_end_of_a_large_log_shows_before_it_is_indexed(log, monkeypatch):
-    monkeypatch.setattr(log_view, "FIRST_BYTES", 1000)
-    monkeypatch.setattr(log_view, "FRAME_BYTES", 1000)
+    monkeypatch.setattr(log_pane, "FIRST_BYTES", 1000)
+    monkeypatch.setattr(log_pane, "FRAME_BYTES", 1000)
     log.write_bytes(numbered(5000))
     view = LogView(log)
     assert not view._rows.index.complete
@@ -370,6 +374,18 @@ async def test_keys_go_into_the_prompt_and_nowhere_else(log):
         assert inside(app)[-1] == "line 29"
 
 
+async def test_keys_that_come_at_once_are_typed_too(log):
+    log.write_bytes(numbered(30))
+    app = Viewing(log)
+    async with app.run_test(size=(60, 8)) as pilot:
+        for key in ("slash", *"new", "enter"):
+            app.post_message(events.Key(key, "/" if key == "slash" else key[:1]))
+        await pilot.pause()
+        await settle(app, pilot)
+        assert app.view.status == "/new no match"
+        assert app.opened == []
+
+
 async def test_n_and_escape_belong_to_others_without_a_search(log):
     log.write_bytes(numbered(30))
     app = Viewing(log)
@@ -413,9 +429,9 @@ def test_no_name_of_ours_hides_one_of_textuals():
 
 
 async def test_indexing_that_takes_long_is_told_in_the_border(log, monkeypatch):
-    monkeypatch.setattr(log_view, "FIRST_BYTES", 1000)
-    monkeypatch.setattr(log_view, "FRAME_BYTES", 1000)
-    monkeypatch.setattr(log_view, "SAID_AFTER", -1.0)
+    monkeypatch.setattr(log_pane, "FIRST_BYTES", 1000)
+    monkeypatch.setattr(log_pane, "FRAME_BYTES", 1000)
+    monkeypatch.setattr(log_pane, "SAID_AFTER", -1.0)
     told = []
     tell = LogView._tell
     monkeypatch.setattr(LogView, "_tell", lambda self: (tell(self), told.append(self.status)))
@@ -426,3 +442,197 @@ async def test_indexing_that_takes_long_is_told_in_the_border(log, monkeypatch):
         assert "indexing 40 %" in told
         assert app.view.status == ""
         assert app.view.border_subtitle is None
+
+
+async def found(app, pilot):
+    await settle(app, pilot)
+    await pilot.pause()
+    return app.view.status
+
+
+async def test_e_and_E_go_to_lines_that_look_like_an_error(log):
+    lines = [f"line {n} val_error=0.1" for n in range(200)]
+    lines[50] = "\x1b[31mERROR\x1b[0m worker 3"
+    lines[120] = "ValueError: bad batch"
+    log.write_text("\n".join(lines) + "\n")
+    app = Viewing(log)
+    async with app.run_test(size=(60, 12)) as pilot:
+        await pilot.press("E")
+        assert await found(app, pilot) == "errors 2 of 2"
+        assert "ValueError: bad batch" in inside(app)
+        await pilot.press("E")
+        assert await found(app, pilot) == "errors 1 of 2"
+        assert "ERROR worker 3" in inside(app)
+        await pilot.press("e")
+        assert await found(app, pilot) == "errors 2 of 2"
+        with log.open("a") as file:
+            file.write("RuntimeError: CUDA error\n")
+        app.view.tick()
+        await pilot.press("e")
+        assert await found(app, pilot) == "errors 3 of 3"
+        await pilot.press("escape")
+        assert await found(app, pilot) == ""
+        assert app.heard == []
+
+
+async def test_an_error_near_is_gone_to_before_a_large_log_is_searched(log, monkeypatch):
+    monkeypatch.setattr(log_pane, "SEARCHED_BYTES", 64)
+    log.write_bytes(numbered(3000) + b"Traceback (most recent call last):\n" + numbered(50))
+    app = Viewing(log)
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.view.action_log_previous_error()
+        assert app.view._finder.lags
+        assert app.view._finder.current == 3000
+        await pilot.pause()
+        assert any("Traceback" in line for line in inside(app))
+        assert await found(app, pilot) == "errors 1 of 1"
+
+
+async def test_lines_are_chosen_by_moving_and_copied(log):
+    log.write_bytes(b"\x1b[32mgreen\x1b[0m 1\n" + numbered(100))
+    app = Viewing(log)
+    wanted = app.wanted
+    async with app.run_test(size=(60, 12)) as pilot:
+        await pilot.press("y")
+        assert wanted == []
+        await pilot.press("v", "k", "k")
+        assert await found(app, pilot) == "3 lines: y copies, W saves"
+        assert not app.view.following
+        await pilot.press("y")
+        await pilot.pause()
+        assert wanted == [("copy", "line 97\nline 98\nline 99")]
+        assert list(app.view.chosen_lines()) == [98, 99, 100]
+        await pilot.press("g", "v", "j")
+        await pilot.pause()
+        assert app.view.chosen_text() == "green 1\nline 0"
+        assert app.view.span_of(app.view.chosen_lines()) == (0, 24)
+        assert inside(app)[0] == "green 1"
+        await pilot.press("G")
+        await pilot.pause()
+        assert len(app.view.chosen) == 101
+        assert inside(app)[-1] == "line 99"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert len(app.view.chosen) == 0
+        assert app.heard == []
+
+
+async def test_chosen_lines_are_seen_to_be(log):
+    log.write_bytes(b"one\n\nthree\n")
+    app = Viewing(log)
+    async with app.run_test(size=(60, 8)) as pilot:
+        plain = [app.view.render_line(y)._segments[-1].style.bgcolor for y in range(3)]
+        await pilot.press("v", "k")
+        await pilot.pause()
+        chosen = [app.view.render_line(y)._segments[-1].style.bgcolor for y in range(3)]
+        assert chosen[0] == plain[0]
+        assert chosen[1] == chosen[2] != plain[2]
+
+
+async def test_a_mark_stands_between_what_was_and_what_comes(log):
+    log.write_bytes(numbered(3))
+    app = Viewing(log)
+    app.clock = lambda: 0.0
+    async with app.run_test(size=(60, 9)) as pilot:
+        await pilot.press("m")
+        with log.open("ab") as file:
+            file.write(numbered(2, 3))
+        app.view.tick()
+        await pilot.pause()
+        shown = inside(app)
+        assert shown[2] == "line 2"
+        assert ":00:00 ─" in shown[3]
+        assert shown[4:6] == ["line 3", "line 4"]
+        await pilot.press("slash", *"line 4", "enter")
+        await settle(app, pilot)
+        assert app.view._finder.current == 4
+
+
+async def test_nested_bars_take_a_line_each_while_they_move(log):
+    log.write_bytes(b"start\n\router 0")
+    app = Viewing(log)
+    async with app.run_test(size=(60, 9)) as pilot:
+        for n in range(30):
+            with log.open("ab") as file:
+                file.write(b"\n\rinner %d\x1b[A" % n + (b"\router %d" % n if n % 10 == 9 else b""))
+            app.view.tick()
+        await pilot.pause()
+        assert inside(app)[:4] == ["start", "outer 29", "inner 29", ""]
+        with log.open("ab") as file:
+            file.write(b"\n\ndone\n")
+        app.view.tick()
+        await pilot.pause()
+        assert inside(app)[:5] == ["start", "outer 29", "inner 29", "done", ""]
+        await pilot.press("number_sign")
+        await pilot.pause()
+        assert [line.split()[0] for line in inside(app)[:2]] == ["1", "32"]
+
+
+async def test_a_large_log_is_searched_by_a_process_that_ends_with_the_view(log, monkeypatch):
+    from launch_tui.store import log_search
+
+    monkeypatch.setattr(log_search, "SCAN_FROM", 1000)
+    log.write_bytes(numbered(200_000))
+    app = Viewing(log)
+    async with app.run_test(size=(60, 9)) as pilot:
+        await settle(app, pilot)
+        app.view.search("line 7.*7$")
+        await found(app, pilot)
+        many = sum(str(n).startswith("7") and n % 10 == 7 and n > 7 for n in range(200_000))
+        assert app.view.status == f"/line 7.*7$ 1 of {many:,}"
+        app.view.show_only("line .*99$")
+        await pilot.press("G")
+        await settle(app, pilot)
+        assert inside(app)[-1] == "line 199999"
+        assert app.view.row_count == 2_000
+        app.view.search("(0+)+x")
+        app.view.tick()
+        app.view._finder.advance(1)
+        scanning = app.view._finder._search._scan
+        app.view.source = None
+        assert scanning._process.poll() is not None
+
+
+async def test_what_a_filter_leaves_is_not_new(log):
+    log.write_bytes(numbered(300))
+    app = Viewing(log)
+    async with app.run_test(size=(60, 8)) as pilot:
+        await pilot.press("g")
+        app.view.show_only("9")
+        await settle(app, pilot)
+        assert "new" not in frame(app)
+        with log.open("ab") as file:
+            file.write(b"9\n")
+        app.view.tick()
+        await pilot.pause()
+        assert "1 new" in frame(app)
+
+
+async def test_one_goes_to_a_time(log):
+    lines = []
+    for n in range(3000):
+        lines.append(
+            f"\x1b[2m2026-11-28 {10 + n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}\x1b[0m x"
+        )
+        lines += ["Traceback", "  no time here"] if n % 50 == 0 else []
+    log.write_text("\n".join(lines) + "\n")
+    app = Viewing(log)
+    async with app.run_test(size=(60, 12)) as pilot:
+        for typed, wanted in [
+            ("10:07:30", "2026-11-28 10:07:30 x"),
+            ("-1m", "2026-11-28 10:48:59 x"),
+            ("00:01", "2026-11-28 10:00:00 x"),
+        ]:
+            await pilot.press("t", *typed, "enter")
+            await pilot.pause()
+            assert wanted in inside(app)
+        await pilot.press("t", *"noon", "enter")
+        await pilot.pause()
+        assert app.view.status.startswith("noon is no time: 12:04")
+        await pilot.press("slash", "enter")
+        await pilot.pause()
+        assert app.view.status == ""
+        log.write_text("a\nb\n")
+        app.view.tick()
+        app.view.go_to_time("12:00")
+        assert app.view.status == "the last lines carry no time"

@@ -1,0 +1,345 @@
+"""Finds the lines of a file that match: within a process of the UI, or as a process of its own.
+
+Run by its path with ``python -IS``, so that a gigabyte is searched beside the UI and not within it;
+the standard library is all that may be imported here. Its standard input says in one line of JSON
+what to look for in which open file, and is then held open: when it closes, because the search is
+over or whoever asked is dead, the kernel ends this process, also in the middle of a regular
+expression that would go on for ever. Standard output gets records, see ``RECORD``.
+
+A line is matched as it is read by a person: without colours. Most of a file is never looked at
+line by line: a line without the words that every match must hold is passed over by ``bytes.find``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import json
+import os
+import re
+import select
+import signal
+import struct
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+RECORD = struct.Struct("<QQI")
+"""Where a piece of the file begins and ends, and the bytes of the bitmap that follows: bit ``n``
+stands for the ``n``-th line of the piece."""
+
+CHUNK = 1 << 20
+"""Bytes that are searched in one go."""
+
+OVERLAP = 64 << 10
+"""How much of a chunk is searched again with the next one, within a line without end."""
+
+_QUIET = 16
+"""Chunks without a match after which a record is written all the same: it tells how far."""
+_MOST_WORDS = 40
+_SAMPLE = 64 << 10
+_MOST_RARE = 200
+"""Bytes in a chunk that are looked at one by one."""
+_MOST_MISSED = 8
+_SGR = re.compile(rb"\x1b\[[0-9;:]{0,64}m")
+_PARTS = re.compile(rb"[0-9A-Za-z]+|[^0-9A-Za-z]+")
+
+
+class Matcher:
+    """Says which lines of a piece of a file match.
+
+    Args:
+        pattern: A regular expression that compiles.
+        flags: Its flags.
+        search: Another engine's answer to whether a text matches, instead of that of ``re``.
+    """
+
+    def __init__(
+        self, pattern: str, flags: int = 0, search: Callable[[str], object] | None = None
+    ) -> None:
+        regex = re.compile(pattern, flags)
+        self._search = search or regex.search
+        self._lowers = bool(regex.flags & re.IGNORECASE)
+        words = _required(pattern, flags, ascii_only=self._lowers)
+        self._is_word = words is not None and len(words) == 1 and words[0] == _whole(pattern, flags)
+        self._words = [w.lower() if self._lowers else w for w in words or ()]
+        self._parts: list[bytes] = []
+        self._rare = _RareByte(lowers=self._lowers)
+
+    def matching(self, data: bytes) -> list[int]:
+        """Return the numbers of the matching lines of ``data``, from 0."""
+        if not self._words:
+            return self._of_all_lines(data)
+        within = data.lower() if self._lowers else data
+        coloured = b"\x1b" in data
+        words = self._parts_for(within) if coloured else self._words
+        if _are_frequent(words, within[:_SAMPLE]):
+            return self._of_all_lines(data)
+        certain = self._is_word and not coloured
+        found: list[int] = []
+        line = counted = 0
+        for start, end in _lines_with(within, words):
+            if certain or self._search(_visible(data[start:end])):
+                line += data.count(b"\n", counted, start)
+                counted = start
+                found.append(line)
+        return found
+
+    def may_match(self, data: bytes) -> bool:
+        """Say whether any line of ``data`` can match: whether a word is there."""
+        if not self._words:
+            return True
+        coloured = b"\x1b" in data
+        if len(self._words) == 1 and self._rare.helps:
+            if coloured and not self._parts:
+                self._parts_for(data.lower() if self._lowers else data)
+            word = self._parts[0] if coloured else self._words[0]
+            if (found := self._rare.holds(data, word)) is not None:
+                return found
+        within = data.lower() if self._lowers else data
+        words = self._parts_for(within) if coloured else self._words
+        return any(word in within for word in words)
+
+    def _of_all_lines(self, data: bytes) -> list[int]:
+        if b"\x1b" in data:
+            data = _SGR.sub(b"", data)
+        lines = data.decode("utf-8", "replace").replace("\r\n", "\n").removesuffix("\n").split("\n")
+        search = self._search
+        return [number for number, text in enumerate(lines) if search(text)]
+
+    def _parts_for(self, sample: bytes) -> list[bytes]:
+        """Return of each word the rarest part that a change of colour does not cut."""
+        if not self._parts:
+            sample = sample[:_SAMPLE]
+            self._parts = [
+                min(_PARTS.findall(word), key=lambda part: (sample.count(part), -len(part)))
+                for word in self._words
+            ]
+        return self._parts
+
+
+class _RareByte:
+    """Looks for a word by that byte of it which is the rarest: ten times as fast, where one is.
+
+    Args:
+        lowers: Whether letters match either case; the word is in lower case then.
+    """
+
+    def __init__(self, *, lowers: bool) -> None:
+        self.helps = True
+        self._lowers = lowers
+        self._word = b""
+        self._at = 0
+        self._missed = 0
+
+    def holds(self, data: bytes, word: bytes) -> bool | None:
+        """Say whether a word is in the data; None where its rarest byte is not rare there."""
+        if word != self._word:
+            self._choose(data[:_SAMPLE], word)
+        left = _MOST_RARE
+        for byte in self._forms(word[self._at : self._at + 1]):
+            at = data.find(byte, self._at)
+            while at >= 0:
+                start = at - self._at
+                piece = data[start : start + len(word)]
+                if (piece.lower() if self._lowers else piece) == word:
+                    return True
+                left -= 1
+                if left < 0:
+                    self._missed += 1
+                    self.helps = self._missed < _MOST_MISSED
+                    return None
+                at = data.find(byte, at + 1)
+        return False
+
+    def _choose(self, sample: bytes, word: bytes) -> None:
+        counts = [sum(map(sample.count, self._forms(bytes([byte])))) for byte in word]
+        self._word, self._at = word, counts.index(min(counts))
+
+    def _forms(self, byte: bytes) -> set[bytes]:
+        return {byte, byte.upper()} if self._lowers else {byte}
+
+
+def scan(
+    fd: int,
+    matcher: Matcher,
+    start: int,
+    stop: int,
+    give: Callable[[int, int, bytes], None],
+    *,
+    chunk: int = CHUNK,
+) -> int:
+    """Search whole lines of a file and return where the rest begins.
+
+    Args:
+        fd: The file.
+        matcher: What to look for.
+        start: Where to begin: the start of a line.
+        stop: Where to end. A line without its end before there is not searched.
+        give: Gets each piece: where it begins and ends, and the bitmap of its matching lines.
+        chunk: Bytes to search in one go.
+    """
+    while start < stop:
+        data = os.pread(fd, min(chunk, stop - start), start)
+        whole = data.rfind(b"\n") + 1
+        if not data or (whole == 0 and start + len(data) >= stop):
+            break
+        if whole and not matcher.may_match(data):
+            # Most of a file: not even a copy of it is made.
+            give(start, start + whole, b"")
+            start += whole
+            continue
+        if whole == 0:
+            # A line longer than a chunk: what straddles two chunks is seen whole in the second.
+            whole = len(data) - min(len(data) // 2, OVERLAP)
+        else:
+            data = data[:whole]
+        give(start, start + whole, bitmap(matcher.matching(data)))
+        start += whole
+    return start
+
+
+def bitmap(numbers: Iterable[int]) -> bytes:
+    """Return numbers as bits, the lowest first."""
+    bits = bytearray()
+    for number in numbers:
+        byte = number >> 3
+        if byte >= len(bits):
+            bits.extend(bytes(byte + 1 - len(bits)))
+        bits[byte] |= 1 << (number & 7)
+    return bytes(bits)
+
+
+def main() -> None:
+    """Do what standard input asks for."""
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    asked = json.loads(_first_line(0))
+    _end_with(0)
+    out, quiet = sys.stdout.fileno(), 0
+
+    def give(start: int, end: int, bits: bytes) -> None:
+        nonlocal quiet
+        quiet = 0 if bits else quiet + 1
+        if bits or quiet % _QUIET == 0:
+            _write(out, RECORD.pack(start, end, len(bits)) + bits)
+        if select.select([0], [], [], 0)[0]:
+            sys.exit(1)
+
+    matcher = Matcher(asked["pattern"], asked["flags"])
+    end = scan(asked["fd"], matcher, asked["start"], asked["stop"], give)
+    _write(out, RECORD.pack(end, end, 0))
+
+
+def _first_line(fd: int) -> bytes:
+    line = b""
+    while not line.endswith(b"\n") and (data := os.read(fd, 1 << 16)):
+        line += data
+    return line
+
+
+def _end_with(fd: int) -> None:
+    """Have the kernel end this process when the other end of a pipe closes (Linux)."""
+    if hasattr(fcntl, "F_SETOWN"):
+        fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _write(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _visible(line: bytes) -> str:
+    if b"\x1b" in line:
+        line = _SGR.sub(b"", line)
+    return line.removesuffix(b"\r").decode("utf-8", "replace")
+
+
+def _are_frequent(words: list[bytes], sample: bytes) -> bool:
+    """Say whether looking at every line is quicker than finding those with the words."""
+    return sum(map(sample.count, words)) * 6 > sample.count(b"\n") + 6
+
+
+def _lines_with(data: bytes, words: list[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield where the lines begin and end that hold at least one of the words."""
+    nexts = [data.find(word) for word in words]
+    at = 0
+    while (hit := min((one for one in nexts if one >= 0), default=-1)) >= 0:
+        start = data.rfind(b"\n", at, hit) + 1 or at
+        end = data.find(b"\n", hit)
+        end = len(data) if end < 0 else end
+        yield start, end
+        at = end + 1
+        nexts = [
+            one if one < 0 or one >= at else data.find(word, at)
+            for one, word in zip(nexts, words, strict=True)
+        ]
+
+
+def _whole(pattern: str, flags: int) -> bytes | None:
+    """Return the text that a pattern stands for, None for one that is more than a text."""
+    nodes = _parsed(pattern, flags)
+    if not nodes or any(str(op) != "LITERAL" for op, _ in nodes):
+        return None
+    return "".join(chr(value) for _, value in nodes).encode("utf-8", "surrogateescape")
+
+
+def _required(pattern: str, flags: int, *, ascii_only: bool) -> list[bytes] | None:
+    """Return words of which every match holds at least one; None when there are none such."""
+    words = _words_of(_parsed(pattern, flags), ascii_only=ascii_only)
+    # A word that holds another one is found with that one.
+    words = {word for word in words if not any(one in word for one in words - {word})}
+    if not words or len(words) > _MOST_WORDS:
+        return None
+    return [word.encode("utf-8", "surrogateescape") for word in sorted(words)]
+
+
+def _parsed(pattern: str, flags: int) -> list[Any]:
+    # Python's own parser has no public name. Without it every line is looked at.
+    try:
+        return list(importlib.import_module("re._parser").parse(pattern, flags))
+    except (ImportError, AttributeError, re.error, RecursionError):
+        return []
+
+
+def _words_of(nodes: Iterable[Any], *, ascii_only: bool) -> set[str]:
+    """Return the best set of words of which one must be in what the nodes match."""
+    best: set[str] = set()
+    run = ""
+
+    def offer(words: set[str]) -> None:
+        nonlocal best
+        if words and (_least(words), -len(words)) > (_least(best), -len(best)):
+            best = words
+
+    for op, value in nodes:
+        kind = str(op)
+        if kind == "LITERAL" and (value < 0x80 or not ascii_only):
+            run += chr(value)
+        elif kind != "AT":
+            offer({run} if run else set())
+            run = ""
+            offer(_words_within(kind, value, ascii_only=ascii_only))
+    offer({run} if run else set())
+    return best
+
+
+def _words_within(kind: str, value: Any, *, ascii_only: bool) -> set[str]:  # noqa: ANN401
+    if kind == "SUBPATTERN" and not value[1] and not value[2]:
+        return _words_of(value[3], ascii_only=ascii_only)
+    if kind in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT") and value[0] >= 1:
+        return _words_of(value[2], ascii_only=ascii_only)
+    if kind == "BRANCH":
+        branches = [_words_of(branch, ascii_only=ascii_only) for branch in value[1]]
+        return set().union(*branches) if all(branches) else set()
+    return set()
+
+
+def _least(words: set[str]) -> int:
+    return min(map(len, words), default=0)
+
+
+if __name__ == "__main__":
+    main()
