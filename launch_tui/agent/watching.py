@@ -7,9 +7,11 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.limits import METRIC_KEYS
 from launch_tui.domain.metrics import most_telling
 from launch_tui.errors import DiskFull, LaunchError
 from launch_tui.store import jobs, read, write
+from launch_tui.tracking.bounds import MAX_BYTES
 from launch_tui.tracking.offline import OfflineTracker, Progress, find_wandb_files
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 0.5
 """How often the files of a running job are read: wandb 0.31 flushes as often (WANDB.md 3.3)."""
+LEFT_OUT = (
+    f"logs more than is kept ({METRIC_KEYS:,} metrics, {MAX_BYTES >> 20} MiB of summary): the rest"
+    " stays in its own wandb file, for wandb sync"
+)
 log = logging.getLogger(__name__)
 BYTES_AT_ONCE = 256 * 1024
 """How much is read before another run gets its turn."""
@@ -36,6 +42,7 @@ class Tracking:
         self._tracker: OfflineTracker | None = None
         self._stored: dict[str, Any] = {}
         self._complaint = ""
+        self._told = False
         self._telling = write.telling_metric(context.db, run.id)
         self.progress: Progress | None = None
 
@@ -67,6 +74,7 @@ class Tracking:
             known = self.progress or Progress()
             progress = replace(known, tracked=bool(find_wandb_files(self._attempt)))
             self.progress = progress
+        self.tell_left_out()
         await self._in_thread(self._close)
         return progress
 
@@ -105,7 +113,16 @@ class Tracking:
             self._complaint = what
             self._context.report(f"tracking: {what}", run=self._run)
 
+    def tell_left_out(self) -> None:
+        """Put an event beside the run, once an attempt, when the job logs more than is kept."""
+        if self._told or self.progress is None or not self.progress.left_out:
+            return
+        self._told = True
+        write.add_event(self._context.db, LEFT_OUT, actor=self._context.agent, run_id=self._run.id)
+        self._complain(LEFT_OUT)
+
     def _store(self) -> None:
+        self.tell_left_out()
         values = self.observed()
         changed = {k: v for k, v in values.items() if self._stored.get(k) != v}
         if changed:
