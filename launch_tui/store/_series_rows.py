@@ -54,7 +54,7 @@ class Rows:
         """Take a row of numbers and other values by name."""
         # wandb since 0.17 writes the same keys in another order in each row.
         names = tuple(sorted(values))
-        layout = self._layouts.get((kind, names)) or self._layout(kind, names)
+        layout = self._layouts.get((kind, names)) or self._layout(kind, names, values)
         if layout.pick is None:
             return
         group = self._group(layout)
@@ -108,12 +108,14 @@ class Rows:
         series.last_other = text
         self.changed.add(series.id)
 
-    def _layout(self, kind: int, names: tuple[str, ...]) -> Layout:
+    def _layout(self, kind: int, names: tuple[str, ...], values: Iterable[str]) -> Layout:
         self._names_in_layouts += len(names)
         if len(self._layouts) > _LAYOUTS_AT_MOST or self._names_in_layouts > _NAMES_AT_MOST:
             self._layouts.clear()
             self._names_in_layouts = len(names)
-        kept = tuple(name for name in names if name != "_step" and self._admits(kind, name))
+        # In the row's own order: where there is room for some only, it is for the first.
+        admitted = {name for name in values if name != "_step" and self._admits(kind, name)}
+        kept = tuple(name for name in names if name in admitted)
         layout = Layout(tuple((kind, name) for name in kept), _picker(kept))
         self._layouts[(kind, names)] = layout
         return layout
