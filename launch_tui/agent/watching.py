@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.agent.learning import learn_declared
+from launch_tui.domain.limits import METRIC_KEYS
 from launch_tui.domain.metrics import most_telling
 from launch_tui.errors import DiskFull, LaunchError
 from launch_tui.store import write
+from launch_tui.tracking.bounds import MAX_BYTES
 from launch_tui.tracking.declared import declared_size
 from launch_tui.tracking.offline import OfflineTracker, Progress, find_wandb_files
 
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 0.5
 """How often the files of a running job are read: wandb 0.31 flushes as often (WANDB.md 3.3)."""
+LEFT_OUT = (
+    f"logs more than is kept ({METRIC_KEYS:,} metrics, {MAX_BYTES >> 20} MiB of summary): the rest"
+    " stays in its own wandb file, for wandb sync"
+)
 log = logging.getLogger(__name__)
 BYTES_AT_ONCE = 256 * 1024
 """How much is read before another run gets its turn."""
@@ -42,6 +48,7 @@ class Tracking:
         self._complaint = ""
         self._declared = 0
         self._readings = 0
+        self._told = False
         self._telling = write.telling_metric(context.db, run.id)
         self.progress: Progress | None = None
 
@@ -74,6 +81,7 @@ class Tracking:
             known = self.progress or Progress()
             progress = replace(known, tracked=bool(find_wandb_files(self._attempt)))
             self.progress = progress
+        self.tell_left_out()
         await self._in_thread(self._close)
         return progress
 
@@ -112,7 +120,16 @@ class Tracking:
             self._complaint = what
             self._context.report(f"tracking: {what}", run=self._run)
 
+    def tell_left_out(self) -> None:
+        """Put an event beside the run, once an attempt, when the job logs more than is kept."""
+        if self._told or self.progress is None or not self.progress.left_out:
+            return
+        self._told = True
+        write.add_event(self._context.db, LEFT_OUT, actor=self._context.agent, run_id=self._run.id)
+        self._complain(LEFT_OUT)
+
     def _store(self) -> None:
+        self.tell_left_out()
         values = self.observed()
         changed = {k: v for k, v in values.items() if self._stored.get(k) != v}
         if changed:

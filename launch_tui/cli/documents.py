@@ -147,6 +147,15 @@ def _loader() -> type[yaml.SafeLoader]:
     class Loader(yaml.SafeLoader):
         """YAML with JSON's numbers and without dates, whose keys are given once."""
 
+        merged = 0
+
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            super().flatten_mapping(node)
+            # Merges of merges double with each level, before there is a value to be counted.
+            self.merged += len(node.value)
+            if self.merged > MAX_VALUES:
+                raise yaml.MarkedYAMLError(problem=f"it has more than {MAX_VALUES:,} values")
+
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
             seen = set[tuple[str, str]]()
             for key, _ in node.value:

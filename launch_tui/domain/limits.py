@@ -11,3 +11,10 @@ class GpuIdleStop:
 
     below: float
     seconds: float
+
+
+METRIC_KEYS = 20_000
+"""Metrics of one run that are kept for charts; W&B advises to stay under 10,000."""
+
+METRIC_KEY_LENGTH = 1_024
+"""Characters of the name of a metric, or of a key of a configuration that a script logged."""

@@ -30,6 +30,10 @@ class Resource(StrEnum):
     VERTEX = "vertex"
 
 
+AVAILABLE = (Resource.LOCAL_PROCESS, Resource.LOCAL_CONTAINER)
+"""The target resources that this version can run on."""
+
+
 class OnReboot(StrEnum):
     """What becomes of a run whose machine was booted anew."""
 

@@ -84,12 +84,23 @@ def with_image(environment: Environment, request: JobRequest, files: SourceFiles
     base = image_of(request.base_image, "-B") if request.base_image else ""
     context = inside(request.context, "-b")
     dockerfile = inside(request.dockerfile, "-D")
+    changed = replace(environment, base_image=base, dockerfile=dockerfile, context=context)
+    require_dockerfile(changed, files)
+    if context and not files.has_folder(context):
+        raise UsageError("-b", f"there is no folder {context}", allowed="a folder of the job")
+    return changed
+
+
+def require_dockerfile(environment: Environment, files: SourceFiles) -> None:
+    """Raise unless the Dockerfile that an environment names, if any, is one of the job's files.
+
+    Raises:
+        UsageError: When it is not.
+    """
+    context, dockerfile = environment.context, environment.dockerfile
     if dockerfile and not files.has(posixpath.normpath(posixpath.join(context, dockerfile))):
         where = f" in {context}" if context else ""
         raise UsageError("-D", f"there is no {dockerfile}{where}", allowed="a file of the job")
-    if context and not files.has_folder(context):
-        raise UsageError("-b", f"there is no folder {context}", allowed="a folder of the job")
-    return replace(environment, base_image=base, dockerfile=dockerfile, context=context)
 
 
 def inside(path: str, field: str) -> str:

@@ -95,6 +95,12 @@ class Jobs:
         self._db = db
         self.artifacts = ArtifactStore(db.home.artifacts)
 
+    def files(self, source: CodeSource | GitSource) -> SourceFiles:
+        """Return the files of a code or git job's version, as it was taken."""
+        if isinstance(source, CodeSource):
+            return SnapshotFiles(source, Path(source.path), self.artifacts)
+        return RepositoryFiles(source, self._db.home.repositories)
+
     def create(self, request: JobRequest) -> Created:
         """Make a job, or a new version of it if anything changed."""
         check_tracking(request.tracking)

@@ -15,12 +15,13 @@ from launch_tui.domain.job import (
     IN_PLACE,
     CodeSource,
     GitSource,
+    ImageSource,
     JobKind,
     JobVersion,
     VenvMode,
     safe_name,
 )
-from launch_tui.domain.queue import DEFAULT_QUEUE, Queue, Resource
+from launch_tui.domain.queue import AVAILABLE, DEFAULT_QUEUE, Queue, Resource
 from launch_tui.domain.run import check_priority
 from launch_tui.domain.spec import RunSpec
 from launch_tui.domain.words import merge
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from launch_tui.sdk.queues import Queues
     from launch_tui.store.database import Database
 
-_AVAILABLE = frozenset({Resource.LOCAL_PROCESS, Resource.LOCAL_CONTAINER})
 _DEFAULT_RETRY_ON = ("failed", "lost", "preempted")
 MAX_RETRIES = 100
 MAX_BACKOFF_S = 7 * 86400.0
@@ -157,6 +157,8 @@ class Launcher:
         queue = self._queue(changes.queue or run.queue, make=make)
         check_target(queue, spec, changes)
         check_managed_files(config, spec)
+        if changes.dockerfile:
+            self._check_dockerfile(spec)
         self._check_config(run.job, run.version, config)
         same_resource = queue.resource == run.resource
         own = merge(
@@ -218,6 +220,8 @@ class Launcher:
                 self._check_config(name, version, request.config, job)
         check_target(queue, spec, request)
         check_managed_files(request.config, spec)
+        if request.dockerfile:
+            self._check_dockerfile(spec)
         own = own_resources(queue.resource, request.resource_args)
         spec = replace(
             spec,
@@ -281,11 +285,17 @@ class Launcher:
             raise UsageError("--after", f"run {twice[0]} is named twice", allowed="each run once")
         return found
 
+    def _check_dockerfile(self, spec: RunSpec) -> None:
+        from launch_tui.sdk.image_jobs import require_dockerfile
+
+        if not isinstance(spec.source, ImageSource):
+            require_dockerfile(spec.environment, self._jobs.files(spec.source))
+
     def _queue(self, name: str, *, make: bool) -> Queue:
         if not make and name == DEFAULT_QUEUE and queues.find(self._db, name) is None:
             return Queue(name=DEFAULT_QUEUE, resource=Resource.LOCAL_PROCESS)
         queue = self._queues.get_or_default(name)
-        if queue.resource not in _AVAILABLE:
+        if queue.resource not in AVAILABLE:
             raise NotAvailable("queue", f"{name!r}: target {queue.resource} is not built yet")
         return queue
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.queue import (
+    AVAILABLE,
     DEFAULT_MAX_RUNNING,
     DEFAULT_QUEUE,
     OnReboot,
@@ -15,7 +16,7 @@ from launch_tui.domain.queue import (
     check_queue_name,
     parse_resource,
 )
-from launch_tui.errors import UsageError
+from launch_tui.errors import NotAvailable, UsageError
 from launch_tui.store import queues
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Queues:
                 taken.
         """
         kind = parse_resource(resource)
+        if kind not in AVAILABLE:
+            raise NotAvailable("-r", f"{kind} is not built yet", allowed=", ".join(AVAILABLE))
         config, variables = checked_config(kind, config or {}, template_variables or {})
         return queues.create(
             self._db,

@@ -110,9 +110,18 @@ def uncommitted(url: str) -> str:
     if path is None or not path.is_dir():
         return ""
     try:
-        if run(["rev-parse", "--is-inside-work-tree"], directory=path).strip() != "true":
+        inside = run(["rev-parse", "--is-inside-work-tree"], directory=path, protocols=())
+        if inside.strip() != "true":
             return ""
-        entries = run(["status", "--porcelain=v1", "-z", "--no-renames"], directory=path)
+        entries = run(
+            [
+                *_without_own_programs(path), "status", "--porcelain=v1", "-z", "--no-renames",
+                # A submodule is asked in a process of its own, with its own configuration.
+                "--ignore-submodules=dirty",
+            ],
+            directory=path,
+            protocols=(),
+        )  # fmt: skip
     except GitFailed as error:
         raise _refusal(str(path), error) from error
     names = [entry[3:] for entry in entries.split("\0") if entry]
@@ -124,6 +133,37 @@ def uncommitted(url: str) -> str:
         f"not take along ({', '.join(names[:SHOWN_NAMES])}{more}); to run the folder as it is: "
         f"launch-tui job create code {path}"
     )
+
+
+def _without_own_programs(path: Path) -> list[str]:
+    """Return settings that take from a repository's own configuration the filters it names.
+
+    Looking at a folder that came from somebody else must not start a program that it brings along;
+    filters of the person's own configuration stay.
+    """
+    try:
+        listed = run(
+            [
+                "config",
+                "--local",
+                "--includes",
+                "--null",
+                "--name-only",
+                "--get-regexp",
+                r"^filter\.",
+            ],
+            directory=path,
+            protocols=(),
+        )
+    except GitFailed:
+        return []
+    names = {name.rpartition(".")[0] for name in listed.split("\0") if name}
+    settings = [
+        f"{name}.{key}"
+        for name in sorted(names)
+        for key in ("clean=", "smudge=", "process=", "required=false")
+    ]
+    return [word for setting in settings for word in ("-c", setting)]
 
 
 def read_file(

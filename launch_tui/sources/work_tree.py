@@ -86,7 +86,9 @@ def tracked_though_ignored(folder: Path) -> Tracked:
         done = subprocess.run(
             [*command, "--exclude-standard"],
             cwd=folder,
-            env=environment | {"GIT_OPTIONAL_LOCKS": "0"},
+            # The folder's own configuration may name programs that fetch what is missing.
+            env=environment
+            | {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": ""},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_GIT_TIMEOUT,

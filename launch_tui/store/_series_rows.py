@@ -13,6 +13,7 @@ from math import isfinite
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.limits import METRIC_KEY_LENGTH, METRIC_KEYS
 from launch_tui.store._packed import extremes
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ MAX_OTHER = 256 * 1024
 
 Column = tuple["array[int]", "array[float]"]
 _LAYOUTS_AT_MOST = 10_000
+_NAMES_AT_MOST = 10 * METRIC_KEYS
 
 
 class Rows:
     """The rows that were taken and not written yet, and every series of the file.
+
+    Of each kind there are at most ``METRIC_KEYS`` series; what else is in a row is left out.
 
     Attributes:
         series: Every series by its number.
@@ -41,12 +45,16 @@ class Rows:
         self._by_name = {(one.kind, one.name): one for one in self.series.values()}
         self._layouts: dict[tuple[int, tuple[str, ...]], Layout] = {}
         self._groups: list[Group] = []
+        self._names_in_layouts = 0
+        self._admitted: dict[int, set[str]] = {}
+        for kind, name in self._by_name:
+            self._admitted.setdefault(kind, set()).add(name)
 
     def append(self, kind: int, step: int, values: Mapping[str, Any]) -> None:
         """Take a row of numbers and other values by name."""
         # wandb since 0.17 writes the same keys in another order in each row.
         names = tuple(sorted(values))
-        layout = self._layouts.get((kind, names)) or self._layout(kind, names)
+        layout = self._layouts.get((kind, names)) or self._layout(kind, names, values)
         if layout.pick is None:
             return
         group = self._group(layout)
@@ -86,7 +94,7 @@ class Rows:
             number = _number(value)
             if number is not None:
                 numbers[name] = number
-            elif name != "_step":
+            elif name != "_step" and self._admits(kind, name):
                 self._append_other(self._one(kind, name), step, value)
         if numbers:
             self.append(kind, step, numbers)
@@ -100,13 +108,27 @@ class Rows:
         series.last_other = text
         self.changed.add(series.id)
 
-    def _layout(self, kind: int, names: tuple[str, ...]) -> Layout:
-        if len(self._layouts) > _LAYOUTS_AT_MOST:
+    def _layout(self, kind: int, names: tuple[str, ...], values: Iterable[str]) -> Layout:
+        self._names_in_layouts += len(names)
+        if len(self._layouts) > _LAYOUTS_AT_MOST or self._names_in_layouts > _NAMES_AT_MOST:
             self._layouts.clear()
-        kept = tuple(name for name in names if name != "_step")
+            self._names_in_layouts = len(names)
+        # In the row's own order: where there is room for some only, it is for the first.
+        admitted = {name for name in values if name != "_step" and self._admits(kind, name)}
+        kept = tuple(name for name in names if name in admitted)
         layout = Layout(tuple((kind, name) for name in kept), _picker(kept))
         self._layouts[(kind, names)] = layout
         return layout
+
+    def _admits(self, kind: int, name: str) -> bool:
+        """Say whether there is room for a series, and keep the room for it."""
+        admitted = self._admitted.setdefault(kind, set())
+        if name in admitted:
+            return True
+        if len(admitted) >= METRIC_KEYS or len(name) > METRIC_KEY_LENGTH:
+            return False
+        admitted.add(name)
+        return True
 
     def _group(self, layout: Layout) -> Group:
         if not self._groups or self._groups[-1].layout is not layout:

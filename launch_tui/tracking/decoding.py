@@ -16,6 +16,7 @@ import re
 import struct
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.limits import METRIC_KEYS
 from launch_tui.tracking.protobuf import Malformed, field, plain, signed, text
 from launch_tui.tracking.records import (
     Config,
@@ -33,10 +34,12 @@ from launch_tui.tracking.records import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_VALUE = 4 * 1024 * 1024
+MAX_VALUE = 1024 * 1024
 """Bytes of the longest JSON value that is kept; a longer one becomes ``{"_type": "too-large"}``."""
 
-_MAX_CACHED_NAMES = 100_000
+_MAX_CACHED_NAMES = 2 * METRIC_KEYS
+_MAX_ITEMS = 2 * METRIC_KEYS
+_LARGE_ROW = 512 * 1024
 _MAX_NUMBER = 400
 _SHORTEST_ITEM = 2
 _MAX_LEVELS = 200
@@ -91,11 +94,12 @@ class Decoder:
         step: int | None = None
         only_numbers = True
         quick = self._quick
+        limit = end if end - position < _LARGE_ROW else _end_of_items(data, position, end)
         while position < end:
-            after = quick(data, position, end, values)
+            after = quick(data, position, end, values) if position < limit else 0
             if not after:
                 number, wire, value, after = field(data, position, end)
-                if number == 1 and wire == 2:
+                if number == 1 and wire == 2 and position < limit:
                     path, decoded = _item(data, value, after)
                     values[".".join(path)] = decoded
                     only_numbers = False
@@ -139,10 +143,19 @@ class Decoder:
             self._names.clear()
         path = tuple(text(v) for n, v in plain(key, 0, len(key)) if n in (1, 2))
         name = ".".join(path)
-        if name.endswith("._type"):
+        if name.endswith("._type") and len(self._type_names) < METRIC_KEYS:
             self._type_names.add(name)
         self._names[key] = name
         return name
+
+
+def _end_of_items(data: bytes, position: int, end: int) -> int:
+    """Return where the items of a large row end that are read."""
+    count = 0
+    while position < end and count < _MAX_ITEMS:
+        number, _, _, position = field(data, position, end)
+        count += number == 1
+    return position
 
 
 def _joined(values: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +205,7 @@ def _changed(kind: type[Summary] | type[Config], data: bytes) -> Summary | Confi
     for number, value in plain(data, 0, len(data)):
         if not isinstance(value, bytes):
             continue
-        if number == 1:
+        if number == 1 and len(update) < _MAX_ITEMS:
             path, decoded = _item(value, 0, len(value))
             update[path] = decoded
         elif number == 2:

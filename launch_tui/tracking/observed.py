@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.tracking.bounds import Tree, merge_known
 from launch_tui.tracking.records import Config, Exit, History, Metric, RunInfo, Summary, Version
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class Observed:
     version: str = ""
     exits: dict[str, int] = field(default_factory=dict)
     step_metrics: dict[str, str] = field(default_factory=dict)
+    left_out: int = 0
+    """Values that were not kept: of keys beyond the bound, or too large."""
+    _trees: dict[str, Tree] = field(default_factory=dict, repr=False)
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> Observed:
@@ -42,7 +46,7 @@ class Observed:
 
     def state(self) -> dict[str, Any]:
         """Return this as JSON values, which later records may still change."""
-        return {part.name: getattr(self, part.name) for part in fields(self)}
+        return {part.name: getattr(self, part.name) for part in fields(self) if part.name[0] != "_"}
 
     def config_now(self) -> dict[str, Any]:
         """Return a copy of the config without wandb's own part."""
@@ -56,11 +60,11 @@ class Observed:
         """Add the records of a file."""
         for record in records:
             if isinstance(record, History):
-                self.last.update(record.values)
+                self.left_out += merge_known(self.last, record.values)
             elif isinstance(record, Summary):
-                _change(self.summary, record)
+                self._change("summary", record)
             elif isinstance(record, Config):
-                _change(self.config, record)
+                self._change("config", record)
             else:
                 self._take_rare(name, record)
 
@@ -72,14 +76,33 @@ class Observed:
         elif isinstance(record, Exit):
             self.exits[name] = record.code
         elif isinstance(record, Metric) and record.step_metric:
-            self.step_metrics[record.name] = record.step_metric
+            self.left_out += merge_known(self.step_metrics, {record.name: record.step_metric})
 
     def _take_run(self, run: RunInfo) -> None:
-        _change(self.config, run.config)
+        self._change("config", run.config)
         self.display_name = run.display_name or self.display_name
         self.project = run.project or self.project
         self.notes = run.notes or self.notes
         self.tags = run.tags or self.tags
+
+    def _change(self, name: str, change: Summary | Config) -> None:
+        tree = self._trees.get(name)
+        if tree is None:
+            tree = self._trees[name] = Tree(getattr(self, name))
+        before = tree.left_out
+        for path, value in change.update.items():
+            if path:
+                tree.put(_shallow(path), value)
+        for path in change.removed:
+            if path:
+                tree.remove(path)
+        self.left_out += tree.left_out - before
+
+
+def _shallow(path: tuple[str, ...]) -> tuple[str, ...]:
+    if len(path) <= MAX_DEPTH:
+        return path
+    return (*path[: MAX_DEPTH - 1], ".".join(path[MAX_DEPTH - 1 :]))
 
 
 def _without_own(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,32 +113,3 @@ def _copied(value: object) -> object:
     if isinstance(value, dict):
         return {key: _copied(inner) for key, inner in value.items()}
     return value
-
-
-def _change(tree: dict[str, Any], change: Summary | Config) -> None:
-    for path, value in change.update.items():
-        if path:
-            _put(tree, path, value)
-    for path in change.removed:
-        if path:
-            _remove(tree, path)
-
-
-def _put(tree: dict[str, Any], path: tuple[str, ...], value: object) -> None:
-    if len(path) > MAX_DEPTH:
-        path = (*path[: MAX_DEPTH - 1], ".".join(path[MAX_DEPTH - 1 :]))
-    for key in path[:-1]:
-        inner = tree.get(key)
-        if not isinstance(inner, dict):
-            inner = tree[key] = {}
-        tree = inner
-    tree[path[-1]] = value
-
-
-def _remove(tree: dict[str, Any], path: tuple[str, ...]) -> None:
-    for key in path[:-1]:
-        inner = tree.get(key)
-        if not isinstance(inner, dict):
-            return
-        tree = inner
-    tree.pop(path[-1], None)

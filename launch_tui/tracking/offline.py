@@ -63,6 +63,7 @@ class Progress:
         finished: Every file that was begun has its exit record.
         wandb_version: Empty until known.
         step_metrics: The key to chart a key against, from ``define_metric``.
+        left_out: Values that were not kept, of keys beyond the bound or too large.
         skipped: Places in the files that could not be read and were stepped over.
         torn: A file ends in the middle of a record: it is being written, or its writer was killed.
         more: More bytes wait than this poll was allowed to read.
@@ -80,6 +81,7 @@ class Progress:
     finished: bool = False
     wandb_version: str = ""
     step_metrics: Mapping[str, str] = field(default_factory=dict)
+    left_out: int = 0
     skipped: int = 0
     torn: bool = False
     more: bool = False
@@ -250,6 +252,7 @@ class OfflineTracker:
             finished=bool(files) and all(name in seen.exits for name in files),
             wandb_version=seen.version,
             step_metrics=dict(seen.step_metrics),
+            left_out=seen.left_out,
             skipped=sum(file.skipped for file in files.values()),
             torn=any(file.torn for file in files.values()),
             more=more,

@@ -159,3 +159,11 @@ def test_any_text_is_read_or_refused(text):
         parse_document(text, where="it", field="x")
     except UsageError as error:
         assert error.field == "x"  # noqa: PT017
+
+
+def test_merges_of_merges_are_bounded():
+    levels = [f"k{n}: &k{n} {{<<: [{', '.join([f'*k{n - 1}'] * 50)}]}}" for n in range(1, 30)]
+    with pytest.raises(UsageError, match="more than"):
+        parse_document("\n".join(["k0: &k0 {x: 1}", *levels]), where="the text", field="-c")
+    once = parse_document("a: &a {x: 1}\nb: {<<: *a, y: 2}\n", where="the text", field="-c")
+    assert once == {"a": {"x": 1}, "b": {"x": 1, "y": 2}}

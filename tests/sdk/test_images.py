@@ -127,7 +127,9 @@ def test_an_image_runs_without_a_job(launch, docker):
     launch.launch(LaunchRequest(image="python:3.11", queue=docker, config={"lr": 1}))
 
 
-def test_a_launch_of_a_job_with_its_own_image(launch, docker, job):
+def test_a_launch_of_a_job_with_its_own_image(launch, docker, folder):
+    (folder / "Dockerfile").write_text("FROM python:3.12\n")
+    job = launch.jobs.create(JobRequest(place=str(folder), venv="none")).job
     spec = spec_of(launch, LaunchRequest(job=job.name, queue=docker, base_image="python:3.12"))
     assert (spec.environment.base_image, spec.command_given) == ("python:3.12", False)
     spec = spec_of(
@@ -138,6 +140,11 @@ def test_a_launch_of_a_job_with_its_own_image(launch, docker, job):
     assert (spec.environment.dockerfile, spec.keep) == ("Dockerfile", True)
     assert (spec.command[-2:], spec.command_given) == (("--lr", "1"), True)
     assert spec.arguments is None
+    missing = LaunchRequest(job=job.name, queue=docker, dockerfile="no/Dockerfile")
+    with pytest.raises(UsageError, match="-D: there is no no/Dockerfile"):
+        launch.launch(missing)
+    with pytest.raises(UsageError, match="-D: there is no no/Dockerfile"):
+        launch.rerun("@", missing)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +191,10 @@ def test_a_rerun_on_another_target_is_checked_too(launch, docker):
         launch.rerun(run, LaunchRequest(queue="default"))
 
 
-def test_a_plan_says_where_the_image_comes_from(launch, docker, job):
+def test_a_plan_says_where_the_image_comes_from(launch, docker, folder):
+    (folder / "D").write_text("FROM x\n")
+    job = launch.jobs.create(JobRequest(place=str(folder), venv="none")).job
+
     def plan(**given):
         return launch.plan(LaunchRequest(queue=docker, **given))
 

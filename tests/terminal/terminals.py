@@ -96,6 +96,11 @@ class Terminal:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
+    @property
+    def drained(self):
+        """Whether everything that the program wrote has been read: it has ended, and so its pty."""
+        return not self._thread.is_alive()
+
     def end(self):
         self.kill()
         self.wait_until(self._has_ended)
