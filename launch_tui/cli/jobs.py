@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from launch_tui.cli.parsing import Arguments
+    from launch_tui.sdk.jobs import Created
 
 _OUTCOMES = {
     "created": "created job {}",
@@ -180,6 +181,11 @@ def _create(arguments: Arguments, kind: JobKind) -> int:
     )
     with arguments.open() as sdk:
         created = sdk.jobs.create(request)
+    return tell(arguments, created)
+
+
+def tell(arguments: Arguments, created: Created) -> int:
+    """Print what making a job came to."""
     notes(created.warnings)
     if arguments.json:
         print_json({**job_json(created.job), "outcome": created.outcome})
