@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from launch_tui.cli.jobs import tell
+from launch_tui.cli.jobs import schema_of, tell
 from launch_tui.sdk.importing import ImportRequest
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def import_job(arguments: Arguments) -> int:
         description=arguments.text("description"),
         venv=arguments.text("venv"),
         python=arguments.text("python"),
+        inputs=schema_of(arguments),
         tracking=arguments.text("tracking") or "required",
     )
     with arguments.open() as sdk:

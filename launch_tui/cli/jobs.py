@@ -173,7 +173,7 @@ def _create(arguments: Arguments, kind: JobKind) -> int:
         links=arguments.many("link"),
         tracking=arguments.text("tracking") or "required",
         description=arguments.text("description"),
-        inputs=_schema(arguments),
+        inputs=schema_of(arguments),
         accept_large=arguments.on("yes"),
         base_image=arguments.text("base_image"),
         dockerfile=arguments.text("dockerfile"),
@@ -194,7 +194,8 @@ def tell(arguments: Arguments, created: Created) -> int:
     return 0
 
 
-def _schema(arguments: Arguments) -> dict[str, Any] | None:
+def schema_of(arguments: Arguments) -> dict[str, Any] | None:
+    """Return what ``--schema`` gives, None when it is not given."""
     if not arguments.on("schema"):
         return None
     from launch_tui.cli.documents import read_object

@@ -83,7 +83,7 @@ _IMPORT_FLAGS = (
         flag
         for flag in _JOB_FLAGS
         if flag.names[-1]
-        in ("--name", "--alias", "--description", "--python", "--venv", "--tracking")
+        in ("--name", "--alias", "--description", "--python", "--venv", "--tracking", "--schema")
     ),
 )
 

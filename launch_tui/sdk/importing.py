@@ -21,6 +21,8 @@ from launch_tui.domain.wandb_job import FILE, FROZEN, PATCH, WandbJob, read_wand
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from launch_tui.sdk.jobs import Created, JobRequest, Jobs
     from launch_tui.store.paths import Home
 
@@ -33,7 +35,9 @@ class ImportRequest:
 
     ``place`` is a ``wandb-job.json`` or the folder that has it. ``files`` is the folder with the
     job's files: the downloaded code artifact, or a clone of its repository; empty where the
-    repository itself can be asked. ``name`` empty takes that of the artifact's folder.
+    repository itself can be asked. ``name`` empty takes that of the artifact's folder. ``inputs``
+    is a JSON Schema in place of what the definition says of the inputs: what was given to
+    ``wandb job create --schema`` W&B keeps beside the artifact, not in it.
     """
 
     place: str
@@ -43,6 +47,7 @@ class ImportRequest:
     description: str = ""
     venv: str = ""
     python: str = ""
+    inputs: Mapping[str, Any] | None = None
     tracking: str = "required"
 
 
@@ -176,7 +181,7 @@ class _Import:
             aliases=request.aliases,
             description=request.description,
             tracking=request.tracking,
-            inputs=job.inputs or None,
+            inputs=request.inputs or job.inputs or None,
             accept_large=True,
             **what,
         )
