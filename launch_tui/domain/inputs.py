@@ -13,6 +13,7 @@ import math
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.config_secrets import check_secret_inputs
 from launch_tui.domain.managed_files import joined_key, path_of
 from launch_tui.errors import UsageError
 
@@ -94,6 +95,7 @@ def check_config(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     Raises:
         UsageError: Naming the first key that is wrong, and what is allowed.
     """
+    check_secret_inputs(schema, config)
     own, files = _sources(schema)
     for key in config:
         if files and path_of(key) and key not in files:

@@ -322,3 +322,40 @@ def test_a_job_may_be_left_alone_and_has_its_own_sitecustomize(running, project,
         "LAUNCH_TUI_INPUTS=",
     )
     assert running.log().splitlines()[-1].endswith(" False own")
+
+
+SECRET = """
+import wandb
+from wandb.sdk import launch
+launch.manage_wandb_config(schema={"type": "object", "properties": {
+    "token": {"type": "string", "format": "secret"}, "lr": {"type": "number"},
+}})
+run = wandb.init(config={"lr": 0.1, "token": ""})
+print("SEEN", len(run.config["token"]), run.config["token"][::-1])
+"""
+
+
+@pytest.mark.parametrize("version", ["inputs"])
+def test_a_secret_is_given_by_reference_and_stored_nowhere(world, project, version, monkeypatch):
+    value = "s3cr3t-of-the-agent"
+    with monkeypatch.context() as patch:
+        patch.setenv("TOKEN", value)
+        world.agent()
+    (project / "train.py").write_text(SECRET)
+    python = wandb_python(version)
+    world.ok("job", "create", "code", project, "-E", "python train.py", "--python", python)
+    launch = ("launch", "train", "-q", "q")
+    world.ok(*launch, "--wait", "token=${secret:TOKEN}")
+    assert f"SEEN {len(value)} {value[::-1]}" in world.log()
+    assert world.show()["config"] == {"lr": 0.1, "token": "${secret:TOKEN}"}
+    assert inputs_of(world)["properties"]["token"] == {"type": "string", "format": "secret"}
+    line = refused(world, *launch, f"token={value}")
+    assert line == (
+        "launch-tui: token: is a secret, which is given by reference"
+        " (allowed: ${secret:NAME}, the name of a secret of the agent's)"
+    )
+    for words in ("token=x${secret:TOKEN}", 'token=["${secret:TOKEN}"]'):
+        refused(world, *launch, words)
+    ours = [path for path in world.home.rglob("*") if path.is_file() and "wandb" not in path.parts]
+    assert len(ours) > 5
+    assert [path for path in ours if value.encode() in path.read_bytes()] == []
