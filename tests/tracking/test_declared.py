@@ -135,7 +135,8 @@ def test_a_place_that_cannot_be_written_costs_the_job_nothing(tmp_path, place):
     )
     code = (
         "from wandb.sdk.launch.inputs import internal as i; print(i.override_file('x'));"
-        "print(i.JobInputArguments(file_path='x', include=None, exclude=None, schema=None).file_path)"
+        "told = i.JobInputArguments(file_path='x', include=None, exclude=None, schema=None);"
+        "print(told.file_path)"
     )
     assert run(tmp_path, code, LAUNCH_TUI_INPUTS=place) == ["x", "x"]
     assert run(tmp_path, code, LAUNCH_TUI_INPUTS=str(tmp_path / "inputs.jsonl")) == ["x", "x"]
