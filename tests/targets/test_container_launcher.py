@@ -175,7 +175,7 @@ def test_a_note_is_read_in_one_line_and_not_without_end(place):
     ("given", "path"),
     [
         ({"LAUNCH_TUI_HOOK": "/h", "LAUNCH_TUI_INPUTS": "/i"}, "/h"),
-        ({"LAUNCH_TUI_HOOK": "/h", "LAUNCH_TUI_INPUTS": "/i", "PYTHONPATH": "/of image"}, "/h:/of image"),
+        ({"LAUNCH_TUI_HOOK": "/h", "LAUNCH_TUI_INPUTS": "/i", "PYTHONPATH": "/a b"}, "/h:/a b"),
         ({"LAUNCH_TUI_HOOK": "/h", "LAUNCH_TUI_INPUTS": "", "PYTHONPATH": "/a"}, "/a"),
         ({}, "none"),
     ],
