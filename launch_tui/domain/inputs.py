@@ -99,7 +99,8 @@ def check_config(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     own, files = _sources(schema)
     for key in config:
         if files and path_of(key) and key not in files:
-            raise UsageError(key, "is no file that the job manages", allowed=", ".join(files))
+            allowed = ", ".join(map(path_of, files))
+            raise UsageError(path_of(key), "is no file that the job manages", allowed=allowed)
     if files:
         # What is learnt of one source is held loosely, whatever another one declares.
         for key, inner in files.items():
@@ -373,7 +374,12 @@ def _refusal(problem: jsonschema.ValidationError, outer: tuple[str, ...]) -> Usa
             ", ".join(map(str, value)) if isinstance(value, list) else value
         )
     elif rule == "additionalProperties" and isinstance(problem.schema, dict):
-        allowed = ", ".join(problem.schema.get("properties", {}))
+        known = problem.schema.get("properties", {})
+        keys = instance if isinstance(instance, dict) else {}
+        extra = next((str(key) for key in keys if key not in known), "")
+        return UsageError(
+            joined_key([*path, extra]), "is no input of the job", allowed=", ".join(known)
+        )
     return UsageError(joined_key(path) or "config", problem.message, allowed=allowed)
 
 

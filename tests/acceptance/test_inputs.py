@@ -152,8 +152,8 @@ def test_values_are_checked_when_a_run_is_enqueued(job, tmp_path):
     assert "allowed: one of adam, sgd" in refused(job, *launch, "optim.yaml:name=rmsprop")
     assert 'split.train: "x" is a string' in refused(job, *launch, 'conf/data.json:split.train="x"')
     assert refused(job, *launch, "optim.yml:name=sgd") == (
-        "launch-tui: optim.yml:: is no file that the job manages"
-        " (allowed: conf/data.json:, optim.yaml:)"
+        "launch-tui: optim.yml: is no file that the job manages"
+        " (allowed: conf/data.json, optim.yaml)"
     )
     assert "at most 1" in refused(job, *launch, "--param", "lr=0.1,2")
     assert "one of adam, sgd" in refused(job, *launch, "--param", "optim.yaml:name=adam,x")
@@ -185,9 +185,9 @@ def test_files_in_groups_reruns_and_edits(job, editor):
 @pytest.mark.parametrize("version", ["inputs"])
 def test_what_would_change_the_persons_own_file_is_refused(job, project):
     words = ("-q", "q", "--in-place", "optim.yaml:name=sgd", "--", "python", "train.py")
-    assert "optim.yaml:: would change optim.yaml in" in refused(job, "launch", *words, cwd=project)
+    assert "optim.yaml: would change optim.yaml in" in refused(job, "launch", *words, cwd=project)
     words = ("train", "-q", "q", "--link", "conf", "conf/data.json:path=x")
-    assert "conf/data.json:: lies in conf, which is linked" in refused(job, "launch", *words)
+    assert "conf/data.json: lies in conf, which is linked" in refused(job, "launch", *words)
     for path in ("/etc/x.json", "../x.json"):
         line = refused(job, "launch", "train", "-q", "q", f"{path}:a=1")
         assert "is no managed file's path (allowed: a path below the job's folder)" in line

@@ -106,7 +106,7 @@ def test_what_is_learnt_is_held_loosely_beside_what_is_declared():
         check_config(inputs, {"n": 1.5})
     with pytest.raises(UsageError, match=r"c\.json:n"):
         check_config(inputs, {"c.json:": {"n": "x"}})
-    with pytest.raises(UsageError, match=r"d\.json:: is no file that the job manages"):
+    with pytest.raises(UsageError, match=r"d\.json: is no file that the job manages"):
         check_config(inputs, {"d.json:": {"n": 1}})
 
 
