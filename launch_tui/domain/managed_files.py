@@ -52,10 +52,13 @@ def split_key(text: str) -> list[str]:
     r"""Return the parts of a dotted key, of which the first may be a file.
 
     ``conf/model.yaml:opt.lr`` is ``["conf/model.yaml:", "opt", "lr"]``. A dot within a key is
-    written ``\.``, as in W&B's ``include`` and ``exclude``, and a backslash before one ``\\``.
+    written ``\.``, as in W&B's ``include`` and ``exclude``, and a backslash before one ``\\``. The
+    file alone, ``conf/model.yaml:``, is all of it.
     """
     found = _FILE_WORD.match(text)
     head, rest = ([file_key(found[1])], found[2]) if found else ([], text)
+    if head and not rest:
+        return head
     parts, start, part = [], 0, ""
     for match in _ESCAPED.finditer(rest):
         part += rest[start : match.start()]
