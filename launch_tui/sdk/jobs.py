@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.declared import normalised
 from launch_tui.domain.given import check_text
 from launch_tui.domain.home_path import at_home
-from launch_tui.domain.inputs import check_schema
 from launch_tui.domain.job import (
     CodeSource,
     Environment,
@@ -106,6 +104,9 @@ class Jobs:
             jobs.check_alias(alias)
         check_text(request.description, field="-d")
         if request.inputs:
+            from launch_tui.domain.declared import normalised
+            from launch_tui.domain.inputs import check_schema
+
             request = replace(request, inputs=normalised(request.inputs))
             check_schema(request.inputs or {})
         if request.kind is JobKind.GIT:
