@@ -24,7 +24,12 @@ _REQUIREMENTS = {
     "0.19.11": ("wandb==0.19.11", "numpy<2", "setuptools<80"),
     "0.30.0": ("wandb==0.30.0",),
     "newest": ("wandb",),
+    # What wandb needs, beside itself, to take a schema of inputs.
+    "inputs": ("wandb", "jsonschema", "pydantic"),
+    "inputs-0.19.11": ("wandb==0.19.11", "numpy<2", "setuptools<80", "jsonschema", "pydantic"),
 }
+_RENEWED = ("newest", "inputs")
+"""Environments without a fixed version: built anew each day."""
 _DAY = 24 * 3600.0
 _BUILD_SECONDS = 540
 
@@ -53,7 +58,7 @@ def _usable(folder: Path, version: str) -> bool:
         age = time.time() - stamp.stat().st_mtime
     except OSError:
         return False
-    return same and (version != "newest" or age < _DAY)
+    return same and (version not in _RENEWED or age < _DAY)
 
 
 def _build(folder: Path, version: str) -> None:

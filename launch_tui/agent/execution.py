@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +30,7 @@ from launch_tui.agent.limits import (
 )
 from launch_tui.agent.outcome import Outcome, exit_status, judge
 from launch_tui.agent.process_way import ProcessWay
+from launch_tui.agent.secret_values import secret_value
 from launch_tui.agent.secure_mode import check_secure
 from launch_tui.agent.setting import Setting, keeps_container, setting_of
 from launch_tui.agent.sourcing import bring_source
@@ -36,6 +38,7 @@ from launch_tui.agent.stopping import StopAsked, Stopping
 from launch_tui.agent.watching import Tracking
 from launch_tui.agent.way import attempt_of
 from launch_tui.domain.attempt import Ended, EndKind, Running, Said
+from launch_tui.domain.config_secrets import with_values
 from launch_tui.domain.failure import retry_matches
 from launch_tui.domain.kernel import KernelEvidence
 from launch_tui.domain.queue import Resource
@@ -46,7 +49,7 @@ from launch_tui.store import queues, read
 from launch_tui.store.clock import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from launch_tui.agent.context import Context
@@ -231,7 +234,9 @@ class Execution:
 
     async def _start(self, source: Path, built: Any) -> object:  # noqa: ANN401
         config = read.given_config(self._context.db, self.run.id)
-        ready = await self._patiently(lambda: self._way.ready(source, built, config))
+        ready = await self._patiently(
+            lambda: self._way.ready(source, built, self._with_secrets(config))
+        )
         attempt = self._with_entity(ready.attempt)
         await self._patiently(lambda: self._target.prepare(attempt))
         if self._stopping.asked:
@@ -241,6 +246,11 @@ class Execution:
         handle = await self._patiently(lambda: self._target.start(attempt))
         faults.point("start.answered")
         return handle
+
+    def _with_secrets(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the configuration with the values of the secrets that it refers to."""
+        root = self._context.db.home.root
+        return with_values(config, lambda name: secret_value(name, root, os.environ))
 
     def _with_entity(self, attempt: Attempt) -> Attempt:
         """Return the attempt with the agent's entity where the launch has none of its own."""

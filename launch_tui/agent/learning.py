@@ -92,5 +92,5 @@ def _without_effect(given: Mapping[str, Any], declared: list[Declaration]) -> li
 
 def _say(context: Context, run: Run, messages: list[str]) -> None:
     for message in dict.fromkeys(messages):
-        write.add_event(context.db, f"inputs: {message}", actor="agent", run_id=run.id)
+        write.add_event(context.db, f"inputs: {message}", actor=context.agent, run_id=run.id)
         context.report(f"inputs: {message}", run=run)

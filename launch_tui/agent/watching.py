@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.agent.learning import learn_declared
+from launch_tui.domain.config_secrets import references
 from launch_tui.domain.limits import METRIC_KEYS
 from launch_tui.domain.metrics import most_telling
 from launch_tui.errors import DiskFull, LaunchError
-from launch_tui.store import write
+from launch_tui.store import read, write
 from launch_tui.tracking.bounds import MAX_BYTES
 from launch_tui.tracking.declared import declared_size
 from launch_tui.tracking.offline import OfflineTracker, Progress, find_wandb_files
@@ -46,6 +47,7 @@ class Tracking:
         self._tracker: OfflineTracker | None = None
         self._stored: dict[str, Any] = {}
         self._complaint = ""
+        self._secrets = dict(references(read.given_config(context.db, run.id)))
         self._declared = 0
         self._readings = 0
         self._told = False
@@ -154,7 +156,7 @@ class Tracking:
     def _poll_in_thread(self, pids: Callable[[], Sequence[int]]) -> Progress:
         if self._tracker is None:
             path = self._context.db.home.metrics(self._run.id)
-            self._tracker = OfflineTracker(self._attempt, path)
+            self._tracker = OfflineTracker(self._attempt, path, secrets=self._secrets)
         return self._tracker.poll(BYTES_AT_ONCE, pids=pids)
 
     def _close(self) -> None:

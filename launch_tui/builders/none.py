@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,10 +69,26 @@ def existing_interpreter(python: Path) -> Interpreter:
         )
     variables = {}
     if (prefix / "conda-meta").is_dir():
-        variables = {"CONDA_PREFIX": str(prefix), "CONDA_DEFAULT_ENV": prefix.name}
+        variables = _conda_variables(prefix)
     # The VIRTUAL_ENV that is set would be another one's.
     unset = ("PYTHONHOME", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT")
     return Interpreter(bin=directory, python=python, variables=variables, unset=unset)
+
+
+def _conda_variables(prefix: Path) -> dict[str, str]:
+    """Return what activating a conda environment sets: its own variables and where it is.
+
+    Those of ``conda env config vars set`` are in ``conda-meta/state``. Scripts in ``activate.d``
+    are for shells, and no shell runs here.
+    """
+    variables: dict[str, str] = {}
+    try:
+        told = json.loads((prefix / "conda-meta" / "state").read_text("utf-8"))["env_vars"]
+        # conda keeps a variable that was unset with this word.
+        variables = {k: v for k, v in told.items() if isinstance(v, str) and v != "***unset***"}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return {**variables, "CONDA_PREFIX": str(prefix), "CONDA_DEFAULT_ENV": prefix.name}
 
 
 def _state(python: Path) -> tuple[int, int]:

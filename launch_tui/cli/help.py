@@ -34,7 +34,7 @@ Runs
   tag  note  delete          filter list|save|delete
 Jobs and queues
   job create code|git|image  make a job, or a new version of it
-  job list|show|alias|diff|metric|delete
+  job list|show|alias|diff|metric|delete|import
   queue create|list|show|edit|update|pause|resume|delete
 Agent
   --agent-only, agent run    run the queues here

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from launch_tui.cli.parsing import Arguments
+    from launch_tui.sdk.jobs import Created
 
 _OUTCOMES = {
     "created": "created job {}",
@@ -172,7 +173,7 @@ def _create(arguments: Arguments, kind: JobKind) -> int:
         links=arguments.many("link"),
         tracking=arguments.text("tracking") or "required",
         description=arguments.text("description"),
-        inputs=_schema(arguments),
+        inputs=schema_of(arguments),
         accept_large=arguments.on("yes"),
         base_image=arguments.text("base_image"),
         dockerfile=arguments.text("dockerfile"),
@@ -180,6 +181,11 @@ def _create(arguments: Arguments, kind: JobKind) -> int:
     )
     with arguments.open() as sdk:
         created = sdk.jobs.create(request)
+    return tell(arguments, created)
+
+
+def tell(arguments: Arguments, created: Created) -> int:
+    """Print what making a job came to."""
     notes(created.warnings)
     if arguments.json:
         print_json({**job_json(created.job), "outcome": created.outcome})
@@ -188,7 +194,8 @@ def _create(arguments: Arguments, kind: JobKind) -> int:
     return 0
 
 
-def _schema(arguments: Arguments) -> dict[str, Any] | None:
+def schema_of(arguments: Arguments) -> dict[str, Any] | None:
+    """Return what ``--schema`` gives, None when it is not given."""
     if not arguments.on("schema"):
         return None
     from launch_tui.cli.documents import read_object

@@ -9,7 +9,6 @@ from __future__ import annotations
 from launch_tui.errors import NotAvailable
 
 REFUSED: dict[str, str] = {
-    "job import": "takes over job definitions of W&B",
     "sync": "uploads finished runs to a W&B server",
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.cli.output import notes
 from launch_tui.cli.resources import given_resources, joined
 from launch_tui.domain.environment import looks_secret, parse_assignment
-from launch_tui.domain.managed_files import ENDINGS, file_key, join_files, path_of
+from launch_tui.domain.managed_files import config_of_overrides
 from launch_tui.domain.queue import DEFAULT_QUEUE
 from launch_tui.domain.words import merge, parse_assignments
 from launch_tui.errors import UsageError
@@ -61,7 +61,7 @@ def launch_request(
     return LaunchRequest(
         job=job or arguments.text("job") or str(spec.get("job", "")),
         queue=arguments.text("queue") or str(spec.get("queue", "")) or queue,
-        config=merge(_config_of(overrides), parse_assignments(assignments)),
+        config=merge(config_of_overrides(overrides, field="-c"), parse_assignments(assignments)),
         entry_point=_entry_point(arguments, spec) or overrides.get("entry_point"),
         name=arguments.text("name") or str(spec.get("name", "")),
         project=arguments.text("project") or str(spec.get("project", "")),
@@ -78,16 +78,6 @@ def launch_request(
         **_resources(arguments, spec),
         **_order(arguments, spec),
     )
-
-
-def _config_of(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a launch spec gives for ``wandb.config`` and for files that the job manages."""
-    files = overrides.get("files", {})
-    for path in files:
-        if not path_of(file_key(path)):
-            allowed = "paths that end with " + ", ".join(ENDINGS)
-            raise UsageError("-c", f"overrides.files: {path!r} is no file", allowed=allowed)
-    return join_files(overrides.get("run_config", {}), files)
 
 
 def _variables(arguments: Arguments) -> dict[str, str]:

@@ -42,9 +42,7 @@ _JOB_FLAGS = (
     Flag(("-r", "--runtime"), "the Python version", "3.X"),
     Flag(("-d", "--description"), "what the job is", "TEXT"),
     Flag(("--python",), "an existing interpreter to use as it is", "PATH", completes="file"),
-    Flag(
-        ("--venv",), "an environment to use as it is, or none", "ENV", choices=("current", "none")
-    ),
+    Flag(("--venv",), "an environment to use as it is (current, conda:NAME), or none", "ENV"),
     _BASE_IMAGE,
     Flag(
         ("-D", "--dockerfile"),
@@ -72,6 +70,21 @@ _IMAGE_JOB_FLAGS = tuple(
     for flag in _JOB_FLAGS
     if flag.names[-1]
     in ("--name", "--entry-point", "--alias", "--description", "--tracking", "--schema")
+)
+
+_IMPORT_FLAGS = (
+    Flag(
+        ("--files",),
+        "its files: the downloaded code artifact, or a clone of its repository",
+        "DIR",
+        completes="directory",
+    ),
+    *(
+        flag
+        for flag in _JOB_FLAGS
+        if flag.names[-1]
+        in ("--name", "--alias", "--description", "--python", "--venv", "--tracking", "--schema")
+    ),
 )
 
 _RUN_FLAGS = (
@@ -222,6 +235,8 @@ VERBS: tuple[Verb, ...] = (
          (_GIT_HASH, *_JOB_FLAGS), json=True),
     Verb(("job", "create", "image"), "make a job from a Docker image", "jobs.create_image",
          ("IMAGE",), _IMAGE_JOB_FLAGS, json=True),
+    Verb(("job", "import"), "make a job from a downloaded W&B job artifact", "importing.import_job",
+         ("PATH",), _IMPORT_FLAGS, json=True),
     Verb(("job", "list"), "the jobs", "jobs.list_jobs", json=True),
     Verb(("job", "show"), "one version of a job", "jobs.show", ("JOB",), json=True),
     Verb(("job", "alias"), "give a version a name", "jobs.alias", ("JOB", "ALIAS")),

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.config_secrets import is_secret
 from launch_tui.domain.inputs import (
     DECLARED_BY,
     LEARNT,
@@ -210,7 +211,8 @@ def _with_defaults(schema: Mapping[str, Any], own: Mapping[str, Any]) -> Schema:
         if isinstance(inner.get("properties"), dict) and isinstance(value, dict):
             filled[key] = _with_defaults(inner, value)
         else:
-            filled[key] = {**inner, "default": value}
+            # A secret that a script has in its own code is not spread further.
+            filled[key] = inner if is_secret(inner) else {**inner, "default": value}
     made = {**schema, "properties": filled}
     if isinstance(schema.get("required"), list):
         made["required"] = [name for name in schema["required"] if name not in own]

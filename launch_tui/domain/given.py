@@ -11,6 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.config_secrets import MARK, check_references
 from launch_tui.domain.document import check_plain
 from launch_tui.domain.environment import check_variable
 from launch_tui.domain.managed_files import check_files
@@ -98,7 +99,10 @@ def check_config(config: Mapping[str, Any], *, field: str = "config") -> None:
         return
     check_plain(config, field)
     check_files(config, field=field)
-    if len(json.dumps(config)) > MAX_CONFIG:
+    text = json.dumps(config)
+    if MARK in text:
+        check_references(config)
+    if len(text) > MAX_CONFIG:
         allowed = f"{MAX_CONFIG // 1_000_000} MB; a file of the job for more"
         raise UsageError(field, "is too large", allowed=allowed)
 

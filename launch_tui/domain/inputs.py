@@ -13,6 +13,7 @@ import math
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.config_secrets import check_secret_inputs
 from launch_tui.domain.managed_files import joined_key, path_of
 from launch_tui.errors import UsageError
 
@@ -94,11 +95,19 @@ def check_config(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     Raises:
         UsageError: Naming the first key that is wrong, and what is allowed.
     """
-    _check_known_files(schema, config)
-    if is_learnt(schema):
-        _check_learnt(schema, config, ())
-    else:
-        _check_given(schema, config)
+    check_secret_inputs(schema, config)
+    own, files = _sources(schema)
+    for key in config:
+        if files and path_of(key) and key not in files:
+            allowed = ", ".join(map(path_of, files))
+            raise UsageError(path_of(key), "is no file that the job manages", allowed=allowed)
+    if files:
+        # What is learnt of one source is held loosely, whatever another one declares.
+        for key, inner in files.items():
+            if key in config:
+                _check_source(inner, config[key], (key,))
+        config = {key: value for key, value in config.items() if key not in files}
+    _check_source(own, config, ())
 
 
 def check_schema(schema: Mapping[str, Any], *, field: str = "--schema") -> None:
@@ -228,12 +237,35 @@ def _merged_properties(known: Mapping[str, Any], new: Mapping[str, Any]) -> Sche
     return merged
 
 
-def _check_known_files(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    """Refuse values for a file that the job does not manage, once it is known which it does."""
-    known = [key for key in schema.get("properties", {}) if path_of(key)]
-    for key in config:
-        if known and path_of(key) and key not in known:
-            raise UsageError(key, "is no file that the job manages", allowed=", ".join(known))
+def _sources(schema: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Schema]]:
+    """Return what a schema says of ``wandb.config``, and of each managed file by its key."""
+    if _last_sources and _last_sources[0][0] is schema:
+        return _last_sources[0][1:]
+    properties = schema.get("properties", {})
+    files = {key: inner for key, inner in properties.items() if path_of(key)}
+    own: Mapping[str, Any] = schema
+    if files:
+        rest = {key: inner for key, inner in properties.items() if key not in files}
+        own = {**schema, "properties": rest}
+        if isinstance(schema.get("required"), list):
+            own["required"] = [name for name in schema["required"] if name not in files]
+    _last_sources[:] = [(schema, own, files)]
+    return own, files
+
+
+# A launch of many runs asks the same of each; so the last answers are kept.
+_last_sources: list[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Schema]]] = []
+_last_validators: list[tuple[Mapping[str, Any], jsonschema.protocols.Validator]] = []
+_KEPT = 8
+
+
+def _check_source(
+    schema: Mapping[str, Any], config: Mapping[str, Any], path: tuple[str, ...]
+) -> None:
+    if is_learnt(schema):
+        _check_learnt(schema, config, path)
+    else:
+        _check_given(schema, config, path)
 
 
 def _check_learnt(
@@ -281,7 +313,9 @@ def _named(kind: str) -> str:
     return _ARTICLES.get(kind, f"a {kind}")
 
 
-def _check_given(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+def _check_given(
+    schema: Mapping[str, Any], config: Mapping[str, Any], path: tuple[str, ...]
+) -> None:
     import jsonschema
     from referencing.exceptions import Unresolvable
 
@@ -293,46 +327,32 @@ def _check_given(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     except Unresolvable as error:
         raise UsageError("--schema", f"refers to what is not in it: {error.ref}") from error
     if problem is not None:
-        raise _refusal(problem)
+        raise _refusal(problem, path)
 
 
 def _validator(schema: Mapping[str, Any]) -> jsonschema.protocols.Validator:
-    """Return what checks configs by a schema; that of the last schema is kept, for many runs."""
-    if _last and _last[0][0] is schema:
-        return _last[0][1]
+    """Return what checks configs by a schema."""
+    for known, validator in _last_validators:
+        if known is schema:
+            return validator
     import jsonschema
     from referencing import Registry
 
     kind = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
     kind.check_schema(dict(schema))
     # An empty registry: a reference to another machine must not be fetched.
-    validator = kind(_for_launch(schema), registry=Registry())
-    _last[:] = [(schema, validator)]
-    return validator
-
-
-_last: list[tuple[Mapping[str, Any], jsonschema.protocols.Validator]] = []
-
-
-def _for_launch(schema: Mapping[str, Any]) -> Schema:
-    """Return a schema as a launch is checked by: what the script has by itself nobody must give.
-
-    A script that declares its inputs validates its whole configuration by the same schema, of
-    which a launch gives a part; whether it has a value of its own is not known of every key.
-    """
-    made = dict(schema)
-    if schema.get(DECLARED_BY) == SCRIPT:
-        made = _without_required(made)
-    properties = made.get("properties")
-    if isinstance(properties, dict):
-        made["properties"] = {
-            key: _for_launch(inner) if path_of(key) and isinstance(inner, dict) else inner
-            for key, inner in properties.items()
-        }
+    is_scripts = schema.get(DECLARED_BY) == SCRIPT
+    made = kind(_without_required(schema) if is_scripts else dict(schema), registry=Registry())
+    _last_validators[:] = [(schema, made), *_last_validators[: _KEPT - 1]]
     return made
 
 
-def _without_required(schema: Schema) -> Schema:
+def _without_required(schema: Mapping[str, Any]) -> Schema:
+    """Return a schema of a script as a launch is checked by: it gives a part of the whole.
+
+    The script holds its whole configuration to the same schema; whether it has a value of its own
+    is not known of every key.
+    """
     made = {key: value for key, value in schema.items() if key != "required"}
     if isinstance(schema.get("properties"), dict):
         made["properties"] = {
@@ -342,8 +362,8 @@ def _without_required(schema: Schema) -> Schema:
     return made
 
 
-def _refusal(problem: jsonschema.ValidationError) -> UsageError:
-    path = [str(part) for part in problem.absolute_path]
+def _refusal(problem: jsonschema.ValidationError, outer: tuple[str, ...]) -> UsageError:
+    path = [*outer, *(str(part) for part in problem.absolute_path)]
     rule, value, instance = str(problem.validator), problem.validator_value, problem.instance
     if rule == "required" and isinstance(value, list) and isinstance(instance, dict):
         missing = next((str(name) for name in value if name not in instance), "")
@@ -354,7 +374,12 @@ def _refusal(problem: jsonschema.ValidationError) -> UsageError:
             ", ".join(map(str, value)) if isinstance(value, list) else value
         )
     elif rule == "additionalProperties" and isinstance(problem.schema, dict):
-        allowed = ", ".join(problem.schema.get("properties", {}))
+        known = problem.schema.get("properties", {})
+        keys = instance if isinstance(instance, dict) else {}
+        extra = next((str(key) for key in keys if key not in known), "")
+        return UsageError(
+            joined_key([*path, extra]), "is no input of the job", allowed=", ".join(known)
+        )
     return UsageError(joined_key(path) or "config", problem.message, allowed=allowed)
 
 

@@ -48,14 +48,35 @@ def join_files(config: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str,
     return {**config, **{file_key(path): values for path, values in files.items()}}
 
 
+def config_of_overrides(overrides: Mapping[str, Any], *, field: str) -> dict[str, Any]:
+    """Return the configuration that the ``overrides`` of W&B's launch spec give.
+
+    Args:
+        overrides: Of which ``run_config`` and ``files`` are looked at, both objects.
+        field: How an error names the spec.
+
+    Raises:
+        UsageError: For a file that no job can manage.
+    """
+    files = overrides.get("files") or {}
+    for path in files:
+        if not path_of(file_key(path)):
+            allowed = "paths that end with " + ", ".join(ENDINGS)
+            raise UsageError(field, f"overrides.files: {path!r} is no file", allowed=allowed)
+    return join_files(overrides.get("run_config") or {}, files)
+
+
 def split_key(text: str) -> list[str]:
     r"""Return the parts of a dotted key, of which the first may be a file.
 
     ``conf/model.yaml:opt.lr`` is ``["conf/model.yaml:", "opt", "lr"]``. A dot within a key is
-    written ``\.``, as in W&B's ``include`` and ``exclude``, and a backslash before one ``\\``.
+    written ``\.``, as in W&B's ``include`` and ``exclude``, and a backslash before one ``\\``. The
+    file alone, ``conf/model.yaml:``, is all of it.
     """
     found = _FILE_WORD.match(text)
     head, rest = ([file_key(found[1])], found[2]) if found else ([], text)
+    if head and not rest:
+        return head
     parts, start, part = [], 0, ""
     for match in _ESCAPED.finditer(rest):
         part += rest[start : match.start()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain import given
-from launch_tui.domain.managed_files import file_key, split_files
+from launch_tui.domain.managed_files import split_files
 from launch_tui.errors import UsageError
 from launch_tui.sdk.queues import check_tracking
 
@@ -47,15 +47,11 @@ def check_managed_files(config: Mapping[str, Any], spec: RunSpec) -> None:
     for path in split_files(config)[1]:
         if spec.in_place:
             allowed = "without --in-place, where each run has its own copy"
-            raise UsageError(
-                file_key(path), f"would change {path} in {spec.in_place}", allowed=allowed
-            )
+            raise UsageError(path, f"would change {path} in {spec.in_place}", allowed=allowed)
         for link in spec.links:
             if f"{path}/".startswith(f"{link.rstrip('/')}/"):
                 allowed = "a file in each run's own copy"
-                raise UsageError(
-                    file_key(path), f"lies in {link}, which is linked (--link)", allowed=allowed
-                )
+                raise UsageError(path, f"lies in {link}, which is linked (--link)", allowed=allowed)
 
 
 def check_changes(changes: Mapping[str, Any]) -> None:

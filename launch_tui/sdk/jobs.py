@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.declared import normalised
 from launch_tui.domain.given import check_text
 from launch_tui.domain.home_path import at_home
 from launch_tui.domain.job import (
@@ -21,7 +20,7 @@ from launch_tui.domain.job import (
     check_job_name,
     safe_name,
 )
-from launch_tui.errors import NotAvailable, NotFound, UsageError
+from launch_tui.errors import NotFound, UsageError
 from launch_tui.sdk.queues import check_tracking
 from launch_tui.sdk.source_files import RepositoryFiles, SnapshotFiles
 from launch_tui.store import jobs
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from launch_tui.domain.job import Source
+    from launch_tui.sdk.importing import ImportRequest
     from launch_tui.sdk.source_files import SourceFiles
     from launch_tui.sources.code_diff import CodeDiff
     from launch_tui.store.database import Database
@@ -61,11 +61,11 @@ class JobRequest:
 
     ``place`` is a folder (code) or a repository's URL or path (git). ``entry_point`` None takes
     the only one of main.py and train.py. ``python_version`` is ``3.X``; ``python`` an existing
-    interpreter; ``venv`` ``current``, ``none`` or empty. ``entry_point_optional`` lets a folder
-    without an entry point become a job whose launches bring their own, and keeps all that was
-    decided about a job that exists: only its files are looked at again. Of an image ``place`` is
-    the reference. ``base_image`` is an image to mount the code into; ``dockerfile`` and
-    ``context`` are paths in the job's files that its image is built from.
+    interpreter; ``venv`` ``current``, ``none``, ``conda:NAME`` or empty. ``entry_point_optional``
+    lets a folder without an entry point become a job whose launches bring their own, and keeps all
+    that was decided about a job that exists: only its files are looked at again. Of an image
+    ``place`` is the reference. ``base_image`` is an image to mount the code into; ``dockerfile``
+    and ``context`` are paths in the job's files that its image is built from.
     """
 
     place: str
@@ -86,6 +86,8 @@ class JobRequest:
     base_image: str = ""
     dockerfile: str = ""
     context: str = ""
+    came_from: str = ""
+    """What the job says its files are from, where that is not ``place``."""
 
 
 class Jobs:
@@ -108,6 +110,7 @@ class Jobs:
             jobs.check_alias(alias)
         check_text(request.description, field="-d")
         if request.inputs:
+            from launch_tui.domain.declared import normalised
             from launch_tui.domain.inputs import check_schema
 
             request = replace(request, inputs=normalised(request.inputs))
@@ -117,6 +120,12 @@ class Jobs:
         if request.kind is JobKind.IMAGE:
             return self._create_image(request)
         return self._create_code(request)
+
+    def import_wandb(self, request: ImportRequest) -> Created:
+        """Make a local job of one that W&B has; see ``sdk.importing.import_job``."""
+        from launch_tui.sdk.importing import import_job
+
+        return import_job(self, self._db.home, request)
 
     def list(self) -> Sequence[JobVersion]:
         """Return the latest version of each job."""
@@ -225,9 +234,10 @@ class Jobs:
         resolved = folder.resolve()
         request = replace(request, links=tuple(link_path(x, resolved) for x in request.links))
 
+        source = replace(taken.source, path=request.came_from or taken.source.path)
         files = SnapshotFiles(taken.source, resolved, self.artifacts)
         name = request.name or safe_name(resolved.name or "root")
-        job, warnings = self._define(request, name, taken.source, files)
+        job, warnings = self._define(request, name, source, files)
         left_out = [
             f"{path}/ is ignored and the code mentions it: --link {path} puts a link to it into"
             " the working copy"
@@ -352,9 +362,13 @@ def resolve_environment(request: JobRequest, read_file: Callable[[str], str | No
     if request.venv == "current":
         return Environment(mode=VenvMode.CURRENT, interpreter=current_interpreter())
     if request.venv.startswith("conda:"):
-        raise NotAvailable("--venv", "conda environments by name are not built yet")
+        from launch_tui.sources.conda import conda_python
+
+        name = request.venv.removeprefix("conda:")
+        python = conda_python(name, field="--venv")
+        return Environment(mode=VenvMode.PYTHON, interpreter=python)
     if request.venv:
-        raise UsageError("--venv", f"{request.venv!r} is none", allowed="current, none")
+        raise UsageError("--venv", f"{request.venv!r} is none", allowed="current, none, conda:NAME")
     if request.python_version or any(read_file(name) is not None for name in REQUIREMENT_FILES):
         from launch_tui.sources.python_version import python_version
 

@@ -366,7 +366,9 @@ class Launcher:
         config: Mapping[str, Any],
         job: JobVersion | None = None,
     ) -> None:
-        if not config or version in (IN_PLACE, AS_IMAGE):
+        if version in (IN_PLACE, AS_IMAGE):
+            return
+        if job is not None and not (config or job.inputs.get("required")):
             return
         from launch_tui.domain.inputs import check_config
         from launch_tui.errors import NotFound

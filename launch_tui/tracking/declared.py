@@ -7,6 +7,7 @@ trusted: what is no declaration is left out.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import stat
@@ -36,8 +37,13 @@ def install(directory: Path) -> None:
     """Put the module that listens into an attempt's wandb directory."""
     folder = directory / _FOLDER
     folder.mkdir(exist_ok=True)
-    source = Path(__file__).with_name("job_hook.py")
-    (folder / "sitecustomize.py").write_bytes(source.read_bytes())
+    (folder / "sitecustomize.py").write_bytes(_module())
+
+
+@functools.cache
+def _module() -> bytes:
+    # Read once: an upgrade under a running agent does not mix the two versions.
+    return Path(__file__).with_name("job_hook.py").read_bytes()
 
 
 def listening(directory: Path) -> dict[str, str]:

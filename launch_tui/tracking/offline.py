@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.config_secrets import hide
 from launch_tui.errors import StoreCorrupt
 from launch_tui.store.series import FileOffset, SeriesWriter, move_aside
 from launch_tui.tracking.find import (
@@ -94,14 +95,22 @@ class OfflineTracker:
         attempt: The attempt; its directory and working directory say where to look.
         series_path: The run's file of metrics. It is made when there is something to put in, and
             shared by the attempts of a run one after the other.
+        secrets: Paths in the config whose values are secrets, and the references that are kept in
+            their place.
         clock: Seconds that never go back; only the pauses between two looks depend on it.
     """
 
     def __init__(
-        self, attempt: Attempt, series_path: Path, *, clock: Callable[[], float] = time.monotonic
+        self,
+        attempt: Attempt,
+        series_path: Path,
+        *,
+        secrets: Mapping[tuple[str, ...], str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._attempt = attempt
         self._series_path = series_path
+        self._secrets = secrets or {}
         self._clock = clock
         self._writer: SeriesWriter | None = None
         self._files: dict[str, WandbFile] = {}
@@ -229,6 +238,7 @@ class OfflineTracker:
         writer.append_history((record.step, record.values) for record in history)
         writer.append_stats((r.timestamp, r.values) for r in records if isinstance(r, Stats))
         self._observed.take(name, records)
+        hide(self._observed.config, self._secrets)
 
     def _series(self) -> SeriesWriter:
         if self._writer is None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.config_secrets import ALLOWED, is_secret
+from launch_tui.domain.environment import secret_named
 from launch_tui.domain.inputs import check_config, limits
 from launch_tui.domain.managed_files import joined_key
 from launch_tui.domain.words import merge, parse_value
@@ -25,6 +27,8 @@ MOST_RADIOS = 6
 """More choices than this are a list to open."""
 _DEPTH = 8
 _SHOWN_LENGTH = 200
+_HINT = 24
+"""Cells of the longest list of choices beside a field."""
 
 
 class Kind(StrEnum):
@@ -36,6 +40,7 @@ class Kind(StrEnum):
     BOOLEAN = "bool"
     CHOICE = "choice"
     LIST = "list"
+    SECRET = "secret"
     ANY = "value"
     JSON = "JSON"
     DOCUMENT = "YAML or JSON"
@@ -157,6 +162,13 @@ def hint_of(kind: Kind, schema: Mapping[str, Any]) -> str:
     return f"{kind} · {bounds}" if bounds else str(kind)
 
 
+def _hint(kind: Kind, schema: Mapping[str, Any]) -> str:
+    items = schema.get("items")
+    if kind is Kind.LIST and isinstance(items, dict) and isinstance(items.get("enum"), list):
+        return f"of {', '.join(_shown(value) for value in items['enum'])}"[:_HINT]
+    return "${secret:NAME}" if kind is Kind.SECRET else hint_of(kind, schema)
+
+
 def _fields(
     schema: Mapping[str, Any],
     root: Mapping[str, Any],
@@ -180,6 +192,7 @@ def _fields(
 def _field(
     schema: Schema, root: Mapping[str, Any], path: tuple[str, ...], *, required: bool
 ) -> Field:
+    schema = _plain(schema)
     kind = _kind(schema)
     has_default = "default" in schema
     default = text_of(schema["default"]) if has_default else ""
@@ -201,9 +214,9 @@ def _field(
         shown_default=_shown(schema["default"])[:_SHOWN_LENGTH] if has_default else "",
         required=required,
         always=required,
-        description=str(schema.get("description", "")),
+        description=str(schema.get("description") or schema.get("label") or ""),
         choices=choices,
-        hint=hint_of(kind, schema),
+        hint=_hint(kind, schema),
         begins=begins,
         spread=True,
     )
@@ -224,6 +237,8 @@ _COMPOSED = frozenset({"oneOf", "anyOf", "allOf", "$ref", "not", "if"})
 def _kind(schema: Mapping[str, Any]) -> Kind:
     if isinstance(schema.get("enum"), list) and schema["enum"]:
         return Kind.CHOICE
+    if is_secret(schema):
+        return Kind.SECRET
     if _COMPOSED & set(schema):
         return Kind.JSON
     kind = schema.get("type", [])
@@ -231,6 +246,24 @@ def _kind(schema: Mapping[str, Any]) -> Kind:
     if types == {"array"} and _is_nested(schema):
         return Kind.JSON
     return _KINDS.get(types, Kind.JSON if "object" in types else Kind.ANY)
+
+
+def _plain(schema: Schema) -> Schema:
+    """Return a schema without the choice between something and nothing, as pydantic writes it.
+
+    ``{"anyOf": [{"type": "integer"}, {"type": "null"}]}`` is a whole number that may be left out.
+    """
+    choices = schema.get("anyOf")
+    if not isinstance(choices, list) or not all(isinstance(one, dict) for one in choices):
+        return schema
+    real = [one for one in choices if one.get("type") != "null"]
+    if len(real) != 1 or len(real) == len(choices) or not isinstance(real[0].get("type"), str):
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    made = {**real[0], **rest, "type": [real[0]["type"], "null"]}
+    if isinstance(made.get("enum"), list):
+        made["enum"] = [*made["enum"], None]
+    return made
 
 
 def _is_nested(schema: Mapping[str, Any]) -> bool:
@@ -265,6 +298,15 @@ def _text(one: Field, text: str) -> str:
             return text
         return value if isinstance(value, str) else text
     return text
+
+
+def _secret(one: Field, text: str) -> str:
+    # A bare name is not enough: many tokens look like one, and would be stored as it.
+    reference = text.strip()
+    if secret_named(reference) is None:
+        problem = "is a secret, which is given by reference"
+        raise UsageError(one.label, problem, allowed=ALLOWED)
+    return reference
 
 
 def _number(one: Field, text: str) -> Any:  # noqa: ANN401
@@ -318,6 +360,7 @@ _READERS: dict[Kind, Callable[[Field, str], Any]] = {
     Kind.BOOLEAN: _boolean,
     Kind.CHOICE: _any,
     Kind.LIST: _list,
+    Kind.SECRET: _secret,
     Kind.ANY: _any,
     Kind.JSON: _json,
     Kind.DOCUMENT: _document,

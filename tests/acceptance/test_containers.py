@@ -297,3 +297,32 @@ def test_images_do_not_run_as_processes(world):
     found = world.lt("launch", "-d", "python:3.11", "-q", "q")
     assert found.status == 2
     assert "images run in containers" in found.err
+
+
+DECLARES = """\
+import yaml, wandb
+from wandb.sdk import launch
+launch.manage_config_file("model.yaml", exclude=["internal"])
+run = wandb.init(config={"lr": 0.1, "other": 1})
+launch.manage_wandb_config(include=["lr"])
+print("SEEN", run.config["lr"], yaml.safe_load(open("model.yaml")))
+run.finish()
+"""
+
+
+def test_what_a_script_in_a_container_declares_reaches_it_and_is_learnt(
+    docker, folder, wandb_image
+):
+    (folder / "train.py").write_text(DECLARES)
+    (folder / "model.yaml").write_text("layers: 4\ninternal: 1\n")
+    docker.ok(
+        "job", "create", "code", ".", "-n", "based", "-B", wandb_image, "-E", "python3 train.py"
+    )
+    words = ("launch", "based", "-q", "docker", "--wait", "lr=0.5", "model.yaml:layers=9")
+    docker.ok(*words, timeout=120)
+    assert "SEEN 0.5 {'internal': 1, 'layers': 9}" in docker.log()
+    inputs = docker.ok("job", "show", "based", "--json").json["inputs"]["properties"]
+    assert inputs["model.yaml:"]["properties"] == {"layers": {"type": "integer", "default": 4}}
+    assert set(inputs) == {"lr", "model.yaml:"}
+    refused = docker.lt("launch", "based", "-q", "docker", 'model.yaml:layers="x"')
+    assert (refused.status, "a number, such as 4" in refused.err) == (2, True)

@@ -169,3 +169,18 @@ def test_a_note_is_read_in_one_line_and_not_without_end(place):
     why = why_not_started(place)
     assert why.startswith("a b \N{REPLACEMENT CHARACTER} x")
     assert len(why) < 5000
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"LAUNCH_TUI_HOOK": "/h", "LAUNCH_TUI_INPUTS": "/i"}, "/h"),
+        ({"LAUNCH_TUI_HOOK": "/h", "LAUNCH_TUI_INPUTS": "/i", "PYTHONPATH": "/a b"}, "/h:/a b"),
+        ({"LAUNCH_TUI_HOOK": "/h", "LAUNCH_TUI_INPUTS": "", "PYTHONPATH": "/a"}, "/a"),
+        ({}, "none"),
+    ],
+)  # fmt: skip
+def test_what_listens_goes_before_the_images_own_modules(place, shell, given, path):
+    show = 'echo "${PYTHONPATH-none} ${LAUNCH_TUI_HOOK-gone}"'
+    done = launch(place, shell, "sh", "-c", show, env={"PATH": os.environ["PATH"], **given})
+    assert (done.returncode, log(place)) == (0, f"{path} gone\n".encode())

@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
 from launch_tui.domain.job import CodeSource, GitSource, ImageSource, VenvMode
+from launch_tui.domain.managed_files import path_of
 from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError, NotFound
 from launch_tui.tui import keys
@@ -341,7 +342,7 @@ def _leaves(schema: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
     pairs: list[tuple[str, str]] = []
     for name, inner in (schema.get("properties") or {}).items():
         if isinstance(inner, dict) and inner.get("properties"):
-            pairs += _leaves(inner, f"{prefix}{name}.")
+            pairs += _leaves(inner, f"{prefix}{name}" if path_of(name) else f"{prefix}{name}.")
         elif isinstance(inner, dict):
             pairs.append((f"{prefix}{name}", _type_words(inner)))
     return pairs

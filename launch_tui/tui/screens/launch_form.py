@@ -248,7 +248,9 @@ class LaunchForm(FormModal):
         """Return what is other than at first, also for other queues; a job is a form of its own."""
         rows = {row.field.key: row for row in self.query(FieldRow) if row.field.key != "job"}
         gone = {key: text for key, text in self._typed.items() if key not in rows}
-        return gone | {key: row.text for key, row in rows.items() if row.text != row.field.begins}
+        # What was typed as a secret may be the secret itself, and is kept nowhere.
+        kept = {key: row for key, row in rows.items() if row.field.kind is not Kind.SECRET}
+        return gone | {key: row.text for key, row in kept.items() if row.text != row.field.begins}
 
     def _keep_draft(self) -> None:
         if self._model is None or ui(self).read_only:

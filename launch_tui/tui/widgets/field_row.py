@@ -197,6 +197,8 @@ class FieldRow(Vertical):
             placeholder=printable(self.field.shown_default),
             compact=True,
             select_on_focus=False,
+            # Who types the secret itself is told to give its name; nobody behind reads it.
+            password=self.field.kind is Kind.SECRET,
             classes="editor",
         )
         made.cursor_blink = False
