@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     Find = Callable[[str, Callable[[list["Entry"]], None]], None]
 
-AREAS = ("run", "go", "filter", "queue", "job", "agent", "wandb", "view", "help", "app")
+AREAS = ("run", "log", "go", "filter", "queue", "job", "agent", "wandb", "view", "help", "app")
 """The order in which actions are offered before anything is typed: as often as they are wanted."""
 MOST_SHOWN = 50
 RECENT_RUNS = 200
