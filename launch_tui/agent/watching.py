@@ -11,12 +11,14 @@ from launch_tui.domain.metrics import most_telling
 from launch_tui.errors import DiskFull, LaunchError
 from launch_tui.store import jobs, read, write
 from launch_tui.tracking.offline import OfflineTracker, Progress, find_wandb_files
+from launch_tui.tracking.outputs import outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from launch_tui.agent.context import Context
     from launch_tui.domain.attempt import Attempt
+    from launch_tui.domain.output import Output
     from launch_tui.domain.run import Run
 
 INTERVAL_S = 0.5
@@ -136,7 +138,7 @@ def learn_schemas(context: Context, run: Run, progress: Progress) -> None:
     from launch_tui.domain.inputs import infer_inputs, infer_outputs, merge_schemas
     from launch_tui.errors import NotFound
 
-    if not run.version.startswith("v") or not (progress.config or progress.summary):
+    if not run.version.startswith("v") or not progress.tracked:
         return
     reference = f"{run.job}:{run.version}"
     try:
@@ -148,8 +150,19 @@ def learn_schemas(context: Context, run: Run, progress: Progress) -> None:
     learnt = merge_schemas(infer_inputs(progress.config), job.inputs)
     inputs = merge_schemas(merge_schemas(job.inputs, learnt), infer_inputs(own))
     outputs = merge_schemas(job.outputs, infer_outputs(progress.summary, progress.last))
+    outputs = _with_artifacts(outputs, outputs_of(context.db.home.run(run.id), run.attempt))
     if inputs != job.inputs or outputs != job.outputs:
         jobs.learn(context.db, reference, inputs, outputs)
+
+
+def _with_artifacts(schema: Mapping[str, Any], logged: Sequence[Output]) -> dict[str, Any]:
+    """Return the schema of a job's outputs with the names and types of what it logs as artifacts.
+
+    A person's own schema is extended, not contradicted: names that it has stay as they are.
+    """
+    found = {output.name: {"type": output.type} for output in logged}
+    known = schema.get("artifacts", {})
+    return {**schema, "artifacts": {**found, **known}} if found else dict(schema)
 
 
 def without(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

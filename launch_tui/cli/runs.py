@@ -41,12 +41,16 @@ def list_runs(arguments: Arguments) -> int:
 
 def show(arguments: Arguments) -> int:
     """Print one run."""
+    from launch_tui.cli.files import output_told, outputs_json
+    from launch_tui.sdk.outputs import RunFiles
+
     with arguments.open() as sdk:
         run = sdk.runs.get(arguments.words[0])
         reason = sdk.runs.why(run.id).reason
         spec = sdk.runs.spec(run.id)
+    outputs = RunFiles(run, spec).outputs()
     if arguments.json:
-        print_json(asdict(run))
+        print_json(asdict(run) | {"outputs": outputs_json(outputs)})
         return 0
     values = asdict(run)
     config, summary = values.pop("config"), values.pop("summary")
@@ -64,6 +68,8 @@ def show(arguments: Arguments) -> int:
     for title, inner in (("config", config), ("summary", summary)):
         for key, value in flattened(inner):
             line(f"{title}.{key}={brief(value)}")
+    for output in outputs:
+        line(f"output.{output_told(output)}")
     if spec.resources:
         from launch_tui.domain.resource_config import shown
 

@@ -63,6 +63,7 @@ STRIPPED: tuple[str, ...] = (
     "WANDB_GIT_REMOTE_URL",
     # Where and whether it tracks.
     "WANDB_DIR",
+    "WANDB_DATA_DIR",
     "WANDB_MODE",
     "WANDB_DISABLED",
     *(f"WANDB_CONFIG_{number}" for number in range(MAX_PIECES)),
@@ -102,6 +103,9 @@ def job_environment(
     variables = {
         "WANDB_MODE": "offline",
         "WANDB_DIR": str(directory),
+        # Copies of what is logged as an artifact go there: by default into the person's own home
+        # directory, into a container's that is gone with it.
+        "WANDB_DATA_DIR": str(directory),
         "WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL": str(FLUSH_INTERVAL_S),
         "WANDB_LAUNCH": "true",
         "WANDB_RUN_ID": run_id,
