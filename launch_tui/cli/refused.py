@@ -10,7 +10,6 @@ from launch_tui.errors import NotAvailable
 
 REFUSED: dict[str, str] = {
     "job import": "takes over job definitions of W&B",
-    "sync": "uploads finished runs to a W&B server",
     "prune": "removes the directories of old runs",
     "backup": "writes a copy of the data directory",
     "restore": "brings a copy of the data directory back",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.domain.run import Run, RunState
 from launch_tui.domain.spec import RunSpec, load_spec
 from launch_tui.errors import NotFound, UsageError
+from launch_tui.store.syncing import sync_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -375,6 +376,7 @@ def run_from_row(db: Database, row: Row) -> Run:
         blocked=row["blocked"],
         image_digest=row["image_digest"],
         author=row["author"] or "",
+        sync=sync_of(row),
     )
 
 

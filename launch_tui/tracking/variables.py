@@ -1,8 +1,8 @@
 """The environment variables through which a launched job meets ``wandb``, and why it may not have.
 
 Names and rules are those of W&B Launch (WANDB_CONFIG in pieces, WANDB_LAUNCH and so on), with
-offline mode in place of a server: the job writes a transaction log into its own directory and never
-waits for anybody.
+offline mode in place of a server, unless the launch wants it online: the job writes a transaction
+log into its own directory, and offline never waits for anybody.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any
+
+from launch_tui.domain.sync import WandbMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,6 +86,7 @@ def job_environment(
     notes: str = "",
     queue: str = "",
     attempt: int = 1,
+    mode: str = WandbMode.OFFLINE,
 ) -> dict[str, str]:
     """Return the variables that make an unmodified script's ``wandb`` track this run.
 
@@ -99,9 +102,10 @@ def job_environment(
         notes: A note; ``notes=`` in the script beats it.
         queue: The queue's name.
         attempt: The attempt's number; from the second on, wandb may resume.
+        mode: Whether wandb also sends what it writes (``WandbMode``).
     """
     variables = {
-        "WANDB_MODE": "offline",
+        "WANDB_MODE": str(mode),
         "WANDB_DIR": str(directory),
         # Copies of what is logged as an artifact go there: by default into the person's own home
         # directory, into a container's that is gone with it.

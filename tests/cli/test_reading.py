@@ -16,6 +16,7 @@ RUN_KEYS = [
     "next_step", "exit_code", "tracked", "config", "summary", "priority", "attempt", "tags", "note",
     "gpus", "image", "created_at", "claimed_at", "started_at", "ended_at", "agent", "directory",
     "group", "failure", "after", "not_before", "retried", "blocked", "image_digest", "author",
+    "sync",
 ]  # fmt: skip
 QUEUE_KEYS = [
     "name", "resource", "config", "template_variables", "prioritized", "paused", "max_running",

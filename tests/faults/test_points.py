@@ -53,6 +53,8 @@ OF_CONTAINERS = {name for name in faults.POINTS if name.startswith(("container."
 """Points that only runs in containers reach: ``test_containers`` goes through those."""
 OF_WEBHOOKS = {"outbox.before", "outbox.answered", "outbox.noted"}
 """Points that only an agent with a webhook reaches: tests/faults/test_webhooks.py goes there."""
+OF_SYNCS = {"sync.before", "sync.started", "sync.ended", "sync.noted"}
+"""Points that only an agent reaches that sends runs: tests/faults/test_sync.py goes there."""
 KILLS = 3
 """How many agents in a row die at the point, the first time that each of them comes there."""
 BACKOFF_S = 0.2
