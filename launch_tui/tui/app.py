@@ -460,6 +460,12 @@ class LaunchApp(App[Leave]):
         if refresh := getattr(self.screen, "refresh_live", None):
             refresh()
 
+    def action_app_sync_finished(self) -> None:
+        """Send all runs to W&B that were never sent, or could not be."""
+        from launch_tui.tui.sending import send_all
+
+        send_all(self)
+
     def action_app_theme(self) -> None:
         """Choose another theme."""
         self.manners.choose_theme()
