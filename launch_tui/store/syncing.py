@@ -117,6 +117,12 @@ def unsent(db: Database) -> list[str]:
     return [str(row["id"]) for row in rows]
 
 
+SYNC_COLUMNS = (
+    "sync", "sync_url", "sync_at", "sync_cause", "sync_next_step", "sync_tries", "sync_not_before",
+)  # fmt: skip
+"""What ``sync_of`` reads of a run's row."""
+
+
 def sync_of(row: Row) -> Sync:
     """Return how it stands with sending the run of a row."""
     return Sync(
