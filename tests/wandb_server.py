@@ -21,6 +21,7 @@ class WandbServer:
     Attributes:
         url: Its address.
         requests: Each operation or path, with the variables or the body, in order.
+        connections: How many were opened, whatever came of them.
         keys: The values of ``Authorization`` that were seen.
         history: Rows of the history, by run.
         complete: Runs whose end has arrived, with the exit code.
@@ -30,6 +31,7 @@ class WandbServer:
 
     def __init__(self):
         self.requests = []
+        self.connections = 0
         self.keys = set()
         self.history = {}
         self.complete = {}
@@ -41,6 +43,10 @@ class WandbServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                server.connections += 1
+                super().setup()
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -23,6 +23,9 @@ from typing import TYPE_CHECKING
 
 from launch_tui.domain.sync import address_in
 from launch_tui.domain.text import printable
+from launch_tui.errors import StoreError
+from launch_tui.store.series_read import SeriesReader
+from launch_tui.tracking.find import order
 from launch_tui.tracking.outputs import keep_staged
 from launch_tui.tracking.variables import STRIPPED
 
@@ -182,17 +185,19 @@ def files_to_send(run_directory: Path, attempts: int) -> list[Path]:
         run_directory: The run's.
         attempts: How many attempts it had.
     """
-    found: list[Path] = []
-    for number in range(1, attempts + 1):
-        places = [run_directory / str(number) / "wandb" / "wandb"]
-        with contextlib.suppress(OSError):
-            source = run_directory / str(number) / "source"
-            places += [source / "wandb", *(each / "wandb" for each in source.iterdir())]
-        folders = {folder for place in places for folder in _run_folders(place)}
-        for folder in sorted(folders, key=lambda folder: folder.name.removeprefix("offline-")):
-            found += sorted(folder.glob("run-*.wandb"))
-    offline = [file for file in found if file.parent.name.startswith("offline-")]
-    return offline or found
+    places = {
+        (number, file)
+        for number in range(1, attempts + 1)
+        for folder in _run_folders(run_directory / str(number) / "wandb" / "wandb")
+        for file in folder.glob("run-*.wandb")
+    }
+    # Where a script has another folder written, tracking knows it.
+    with contextlib.suppress(StoreError), SeriesReader(run_directory / "metrics.db") as reader:
+        places |= {(number, run_directory / name) for number, name in reader.files()}
+    found = sorted((number, order(file), file) for number, file in places if file.is_file())
+    files = [file for _, _, file in found]
+    offline = [file for file in files if file.parent.name.startswith("offline-")]
+    return offline or files
 
 
 def forget_sent(run_directory: Path, attempts: int) -> None:

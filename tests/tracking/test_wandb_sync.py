@@ -72,6 +72,20 @@ def test_a_run_arrives_whole_and_once(recorded, server):
     assert server.values(ID, "loss") == [0, 1, 2] * 2
 
 
+@pytest.mark.parametrize("version", ["newest"])
+def test_what_lies_in_a_folder_of_the_scripts_own_is_sent(job, server, tmp_path):
+    far = tmp_path / "far"
+    far.mkdir()
+    status, _ = job.run(SCRIPT.replace("init()", f"init(dir={str(far)!r})"), project="digits")
+    assert status == 0, job.output()
+    (job.directory / wandb_sync.PYTHON).write_text(str(job.python))
+    root = job.directory.parent
+    (file,) = files_to_send(root, 1)
+    assert file.is_relative_to(far)
+    assert send(root, server.url).cause == ""
+    assert server.values(ID, "loss") == [0, 1, 2]
+
+
 @pytest.mark.parametrize("version", ["newest", "0.30.0"])
 def test_a_server_that_goes_away_is_no_success(recorded, server):
     server.status = 500
