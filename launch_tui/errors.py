@@ -3,7 +3,7 @@
     LaunchError                 what anybody may catch: phase, cause, next step, exit status
     ├── UsageError              bad input; names the field and what is allowed; exit status 2
     │   ├── NotFound            no such run, job, version, alias or queue
-    │   └── NotAvailable        a verb or flag that this version refuses
+    │   └── NotAvailable        what this version knows of and does not do
     ├── StoreError              the data directory cannot be used as it is; nothing was touched
     │   ├── StoreTooNew         written by a newer launch_tui
     │   ├── StoreCorrupt        not a launch_tui store, or a damaged one
@@ -76,7 +76,7 @@ class NotFound(UsageError):
 
 
 class NotAvailable(UsageError):
-    """A verb or flag of the command line's contract that this version refuses."""
+    """Something that this version knows of, a target or an argument of W&B's, and does not do."""
 
 
 class StoreError(LaunchError):

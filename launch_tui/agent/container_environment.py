@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from launch_tui.agent.env_file import read_env_file
 from launch_tui.agent.environment import about_run, passed_value
 from launch_tui.agent.secret_values import resolved, secret_value
+from launch_tui.agent.wandb_account import online_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +77,7 @@ def container_variables(
         variables[name] = passed_value(name, environ)
     for name in spec.secrets:
         variables[name] = secret_value(name, home.root, environ)
-    return variables
+    return variables | online_variables(spec, variables, home.root, environ)
 
 
 def _user_name() -> str:

@@ -23,6 +23,7 @@ from launch_tui.domain.environment import CAPTURED, CAPTURED_PREFIXES
 from launch_tui.domain.home_path import at_home
 from launch_tui.domain.job import Environment, VenvMode
 from launch_tui.domain.macros import expand
+from launch_tui.domain.sync import WandbMode
 from launch_tui.errors import StartFailed
 from launch_tui.tracking.declared import listening, put_first
 from launch_tui.tracking.offline import STRIPPED, job_environment
@@ -113,6 +114,7 @@ def about_run(run: Run, spec: RunSpec, home: Home, config: Mapping[str, object])
         notes=run.note,
         queue=run.queue,
         attempt=run.attempt,
+        mode=str(spec.resources.get("wandb") or WandbMode.OFFLINE),
     )
     return (
         tracking

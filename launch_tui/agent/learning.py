@@ -9,12 +9,14 @@ from launch_tui.domain.inputs import infer_outputs, merge_schemas
 from launch_tui.errors import NotFound
 from launch_tui.store import jobs, read, write
 from launch_tui.tracking.declared import read as read_declared
+from launch_tui.tracking.outputs import outputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from launch_tui.agent.context import Context
     from launch_tui.domain.declared import Declaration
+    from launch_tui.domain.output import Output
     from launch_tui.domain.run import Run
     from launch_tui.tracking.offline import Progress
 
@@ -24,7 +26,7 @@ def learn_schemas(context: Context, run: Run, progress: Progress) -> None:
     given = read.given_config(context.db, run.id)
     declared, said = _declared(context, run)
     _say(context, run, [*said, *_without_effect(given, declared)])
-    if progress.config or progress.summary or declared:
+    if progress.tracked or declared:
         _learn(context, run, progress, given, declared, finished=True)
 
 
@@ -72,8 +74,20 @@ def _learn(
         outputs = job.outputs
         if finished:
             outputs = merge_schemas(outputs, infer_outputs(progress.summary, progress.last))
+            logged = outputs_of(context.db.home.run(run.id), run.attempt)
+            outputs = _with_artifacts(outputs, logged)
         if inputs != job.inputs or outputs != job.outputs:
             jobs.learn(context.db, reference, inputs, outputs)
+
+
+def _with_artifacts(schema: Mapping[str, Any], logged: Sequence[Output]) -> dict[str, Any]:
+    """Return the schema of a job's outputs with the names and types of what it logs as artifacts.
+
+    A person's own schema is extended, not contradicted: names that it has stay as they are.
+    """
+    found = {output.name: {"type": output.type} for output in logged}
+    known = schema.get("artifacts", {})
+    return {**schema, "artifacts": {**found, **known}} if found else dict(schema)
 
 
 def _declared(context: Context, run: Run) -> tuple[list[Declaration], list[str]]:

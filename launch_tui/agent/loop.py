@@ -27,6 +27,7 @@ from launch_tui.agent.outbox import Outbox
 from launch_tui.agent.setting import keeps_container
 from launch_tui.agent.space import SpaceWatch
 from launch_tui.agent.store_care import StoreCare
+from launch_tui.agent.syncing import Syncer
 from launch_tui.agent.wake import StoreChanges
 from launch_tui.domain.queue import Resource
 from launch_tui.domain.run import ACTIVE
@@ -184,6 +185,8 @@ class Agent:
             ]
             self._outbox = Outbox(context.db, context.agent, context.report)
             stack.push_async_callback(self._outbox.close)
+            self._syncer = Syncer(context.db, context.agent, context.report)
+            stack.push_async_callback(self._syncer.close)
             self._context.report(self._greeting())
             self._say_notes()
             self._loop = asyncio.get_running_loop()
@@ -272,6 +275,7 @@ class Agent:
                 self._tell_config()
             self._obey()
             self._outbox.look(self._config.notify)
+            self._syncer.look()
             self._wake_due()
             self._claim_more()
             # Last, for a run that was claimed just now may have been asked to stop before its

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 from typing import TYPE_CHECKING
 
 from launch_tui.agent.environment import environment_for, variables_of
+from launch_tui.agent.wandb_account import online_variables
 from launch_tui.agent.way import Ready, attempt_of
 from launch_tui.devices.visible import visible_devices
+from launch_tui.store.durable import write_atomically
+from launch_tui.tracking.wandb_sync import PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,11 +65,21 @@ class ProcessWay:
             devices=visible_devices(run.gpus) if run.gpus else None,
             working_directory=source,
         )
+        environ = dict(os.environ)
+        variables |= online_variables(spec, variables, home.root, environ)
+        self._record_python(built, variables)
         command = built.command(spec.command)
         attempt = attempt_of(run, home, command=command, place=source, variables=variables)
         wrapped = await self._setting.wrapped(command, attempt.handle)
         attempt = attempt_of(run, home, command=wrapped, place=source, variables=variables)
         return Ready(attempt=attempt, message=shlex.join(command))
+
+    def _record_python(self, built: Interpreter, variables: Mapping[str, str]) -> None:
+        """Write down with which Python the job starts: its wandb may send the run later."""
+        python = built.python or shutil.which("python", path=variables.get("PATH", ""))
+        directory = self._context.db.home.attempt(self._run.id, self._run.attempt)
+        if python:
+            write_atomically(directory / PYTHON, str(python).encode(), sync=False)
 
     def working_directory(self) -> Path:
         """Return where the job's own files are on this machine, also of an adopted attempt."""

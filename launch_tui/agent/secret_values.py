@@ -38,17 +38,29 @@ def secret_value(name: str, root: Path, environ: Mapping[str, str]) -> str:
     Raises:
         StartFailed: When nobody has it, or what has it cannot be used.
     """
-    if name in environ:
-        return environ[name]
-    file = root / "secrets" / name
-    value = _of_file(name, file)
+    value = find_secret(name, root, environ)
     if value is None:
-        value = _of_keyring(name)
-    if value is None:
+        file = root / "secrets" / name
         raise StartFailed(
             f"--secret {name}: neither the agent's environment nor {file} nor a keyring has it",
             next_step=f"write the value to {file} (mode 0600), or set it for the agent, then rerun",
         )
+    return value
+
+
+def find_secret(name: str, root: Path, environ: Mapping[str, str]) -> str | None:
+    """Return a secret's value as ``secret_value`` does, None when nobody has it.
+
+    Raises:
+        StartFailed: When what has it cannot be used.
+    """
+    if name in environ:
+        return environ[name]
+    value = _of_file(name, root / "secrets" / name)
+    if value is None:
+        value = _of_keyring(name)
+    if value is None:
+        return None
     if "\0" in value or len(name) + 1 + len(value.encode()) > MAX_VARIABLE:
         raise StartFailed(
             f"--secret {name}: no process can be given its value (NUL, or over 128 KiB)",

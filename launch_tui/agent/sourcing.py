@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from launch_tui.store.paths import Home
 
 
-_OUTCOME = frozenset({"phase", "cause", "next_step", "exit_code", "summary", "state", "tracked"})
+_OUTCOME = frozenset(
+    {"phase", "cause", "next_step", "exit_code", "summary", "state", "tracked", "sync"}
+)
 """What a run is only told at its end, and its directory by other files."""
 
 

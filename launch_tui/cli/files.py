@@ -1,97 +1,136 @@
-"""``files`` and ``cp``: what lies in a run's directory, and getting it out."""
+"""``files`` and ``cp``: what a run gave and what lies in its directory, and getting it out."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.output import is_terminal, line, print_json, say
 from launch_tui.domain.home_path import at_home
-from launch_tui.errors import LaunchError, NotFound, UsageError
+from launch_tui.domain.quantities import write_size
+from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from launch_tui.cli.parsing import Arguments
-    from launch_tui.domain.run import Run
+    from launch_tui.domain.output import Output
+    from launch_tui.sdk.outputs import RunFiles
 
 
 def files(arguments: Arguments) -> int:
-    """Print the files of a run, as paths that ``cp`` takes."""
+    """Print the artifacts and the files of a run, as paths that ``cp`` takes."""
+    from launch_tui.sdk.outputs import RunFiles
+
     with arguments.open() as sdk:
         run = sdk.runs.get(arguments.words[0])
+        here = RunFiles(run, sdk.runs.spec(run.id))
         found = list(sdk.runs.files(run.id))
+    outputs = here.outputs()
     if arguments.json:
-        print_json(
-            [{"path": str(path), "size": _size(Path(run.directory, path))} for path in found]
-        )
+        entries = [entry for output in outputs for entry in _entries(here, output)]
+        root = Path(run.directory)
+        entries += [{"path": str(path), "size": _size(root / path)} for path in found]
+        print_json(entries)
         return 0
-    if not found:
+    if not found and not outputs:
         say(f"{run.id} has no files yet")
-    raw = getattr(sys.stdout, "buffer", None)
-    for path in found:
-        if is_terminal() or raw is None:
+    if is_terminal():
+        for output in outputs:
+            line(output_told(output))
+            for told in _told(here, output):
+                line(told)
+        for path in found:
             line(path)
-        else:
-            # A file's name is bytes; a program that reads it wants just those.
-            raw.write(os.fsencode(path) + b"\n")
+        return 0
+    names = [f"{output.full_name}/{file.path}" for output in outputs for file in output.files]
+    _print_names([*names, *map(str, found)])
     return 0
 
 
 def copy(arguments: Arguments) -> int:
-    """Copy a file or folder out of a run's directory."""
+    """Copy a file, a folder or an artifact of a run."""
+    from launch_tui.sdk.outputs import RunFiles
+
     source, destination = arguments.words
     reference, separator, inside = source.partition(":")
     if not separator or not inside:
         raise UsageError("RUN:PATH", f"{source!r} names no file of a run", allowed="@:output.log")
     with arguments.open() as sdk:
-        run = sdk.runs.get(reference)
-    found = _find(run, inside)
-    try:
-        if destination == "-":
-            _print_file(found)
-        else:
-            line(_copy(found, at_home(destination)))
-    except (OSError, shutil.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise LaunchError(f"cannot copy to {destination}: {reason}") from error
+        here = RunFiles.of(sdk, reference)
+    if destination == "-":
+        sys.stdout.flush()
+        with here.content(inside).open("rb") as stream:
+            shutil.copyfileobj(stream, sys.stdout.buffer)
+        return 0
+    copied = here.copy(inside, at_home(destination))
+    line(copied.path)
+    for what in copied.left_out:
+        say(f"left out: {what}")
     return 0
 
 
-def _find(run: Run, inside: str) -> Path:
-    """Return the path that is meant: as ``files`` prints it, or from where the job ran."""
-    if PurePosixPath(inside).is_absolute() or ".." in PurePosixPath(inside).parts:
-        raise UsageError("RUN:PATH", f"{inside!r} leads out of the run", allowed="a path of files")
-    for folder in _folders(run):
-        if (folder / inside).exists():
-            return folder / inside
-    raise NotFound("RUN:PATH", f"{run.id} has no file {inside!r}", allowed="see launch-tui files")
+def output_told(output: Output) -> str:
+    """Return an artifact in one line: version, type, aliases, how many files, how large."""
+    count = len(output.files)
+    aliases = f"  ({', '.join(output.aliases)})" if output.aliases else ""
+    number = f"{count} file" if count == 1 else f"{count:,} files"
+    return f"{output.full_name}{aliases}  {output.type}, {number}, {write_size(output.size)}"
 
 
-def _folders(run: Run) -> Iterator[Path]:
-    root = Path(run.directory)
-    attempt = root / str(run.attempt)
-    yield from (root, attempt, root / "shared", attempt / "source")
+def outputs_json(outputs: list[Output]) -> list[dict[str, Any]]:
+    """Return artifacts as the JSON of a run has them."""
+    return [
+        {
+            "name": output.name,
+            "version": output.version,
+            "type": output.type,
+            "aliases": list(output.aliases),
+            "files": len(output.files),
+            "size": output.size,
+            "attempt": output.attempt,
+            "description": output.description,
+            "metadata": dict(output.metadata),
+        }
+        for output in outputs
+    ]
 
 
-def _copy(source: Path, destination: Path) -> Path:
-    target = destination / source.name if destination.is_dir() else destination
-    if source.is_dir():
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-    else:
-        shutil.copy2(source, target)
-    return target
+def _entries(here: RunFiles, output: Output) -> Iterator[dict[str, Any]]:
+    for file in output.files:
+        yield {
+            "path": f"{output.full_name}/{file.path}",
+            "size": file.size,
+            "artifact": output.full_name,
+            "type": output.type,
+            "aliases": list(output.aliases),
+            "reference": file.reference or None,
+            "present": here.is_present(output, file),
+        }
 
 
-def _print_file(source: Path) -> None:
-    if source.is_dir():
-        raise UsageError("DEST", f"{source.name!r} is a folder", allowed="a path to copy it to")
-    sys.stdout.flush()
-    with source.open("rb") as stream:
-        shutil.copyfileobj(stream, sys.stdout.buffer)
+def _told(here: RunFiles, output: Output) -> Iterator[str]:
+    for file in output.files:
+        name = f"{output.full_name}/{file.path}"
+        if file.reference and not file.local:
+            yield f"{name}  -> {file.reference}"
+        elif here.is_present(output, file):
+            yield f"{name}  {write_size(file.size)}"
+        else:
+            yield f"{name}  {write_size(file.size)}, not here any more"
+
+
+def _print_names(names: list[str]) -> None:
+    raw = getattr(sys.stdout, "buffer", None)
+    for name in names:
+        if raw is None:
+            line(name)
+        else:
+            # A file's name is bytes; a program that reads it wants just those.
+            raw.write(os.fsencode(name) + b"\n")
 
 
 def _size(path: Path) -> int:

@@ -29,7 +29,7 @@ Launch
   rerun         enqueue a run again, with changes
 Runs
   runs  show  why            what there is, and why it is where it is
-  logs  events  metrics  files  cp  compare  report
+  logs  events  metrics  files  cp  sync  compare  report
   stop  cancel  hold  release  front  priority  edit
   tag  note  delete          filter list|save|delete
 Jobs and queues

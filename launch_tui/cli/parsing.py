@@ -121,7 +121,6 @@ def find_verb(rest: list[str]) -> tuple[Verb | None, list[str]]:
 
     Raises:
         UsageError: For an unknown or unfinished verb.
-        NotAvailable: For a verb of the contract that is not built.
     """
     if AGENT_ONLY in rest:
         others = [word for word in rest if word != AGENT_ONLY]
@@ -142,7 +141,6 @@ def parse(verb: Verb, rest: list[str], given: Globals) -> Arguments:
 
     Raises:
         UsageError: For what the verb does not take, naming the flag or word.
-        NotAvailable: For a flag of the contract that is not built.
     """
     parser = _Parser(verb)
     try:
@@ -246,9 +244,6 @@ def _is_flag(word: str) -> bool:
 
 
 def _no_such_flag(verb: Verb, word: str) -> NoReturn:
-    from launch_tui.cli.refused import check_flag
-
-    check_flag(verb.name, word)
     typed = word.partition("=")[0]
     names = [name for flag in (*verb.flags, *GLOBAL_FLAGS) for name in flag.names]
     near = nearest(typed, names)
@@ -259,9 +254,6 @@ def _no_such_flag(verb: Verb, word: str) -> NoReturn:
 
 
 def _no_such_verb(rest: list[str]) -> NoReturn:
-    from launch_tui.cli.refused import REFUSED, check_verb
-
-    check_verb(rest)
     word = rest[0]
     if word.startswith("-"):
         if word.partition("=")[0] in {name for v in VERBS for f in v.flags for name in f.names}:
@@ -277,7 +269,7 @@ def _no_such_verb(rest: list[str]) -> NoReturn:
     group = f"{' '.join(path)} " if path else ""
     if len(path) == len(rest) or word.startswith("-"):
         raise UsageError(group.strip(), "needs a verb", allowed=", ".join(choices))
-    near = nearest(word, [*choices, *(entry.split()[0] for entry in REFUSED if not path)])
+    near = nearest(word, choices)
     if near:
         raise UsageError(word, f"there is no such verb; did you mean {group}{near}?")
     raise UsageError(word, "there is no such verb", allowed=", ".join(choices))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.queue import Resource, parse_resource
+from launch_tui.domain.sync import SyncRule, WandbMode
 from launch_tui.domain.words import merge
 from launch_tui.errors import UsageError
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
     from launch_tui.cli.parsing import Arguments
 
-SHORT_KEYS = ("gpus", "gpu_memory", "cpus", "memory", "timeout")
+SHORT_KEYS = ("gpus", "gpu_memory", "cpus", "memory", "timeout", "wandb", "sync")
 """Keys of a resource configuration that have a flag of their own."""
 
+_CHOICES = {"wandb": WandbMode, "sync": SyncRule}
 _WRAPPER = "resource_args"
 _NAMES = frozenset({*Resource, "process", "docker", "gcp-vertex"})
 
@@ -64,6 +66,9 @@ def check_short(short: Mapping[str, Any], *, by_flag: bool = True) -> dict[str, 
             _check_number(value, flag, whole=False)
         elif key == "timeout":
             parse_duration(value, field=flag)
+        elif key in _CHOICES:
+            if value not in tuple(_CHOICES[key]):
+                raise UsageError(flag, f"there is no {value!r}", allowed=", ".join(_CHOICES[key]))
         else:
             parse_size(value, field=flag)
     return {key: _number(value) if key in ("gpus", "cpus") else value

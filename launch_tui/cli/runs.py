@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from launch_tui.cli.output import brief, flattened, line, pairs, print_json, say, table
 from launch_tui.cli.times import ago, between, local
 from launch_tui.domain.run import ENDED, Run, RunState
+from launch_tui.domain.sync import SyncState
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 SHOWN = 50
 """Runs that ``runs`` lists unless ``-n`` says otherwise."""
+
+
+_TOLD_SYNCS = frozenset(SyncState) - {SyncState.NONE, SyncState.UNSYNCED}
 
 
 def list_runs(arguments: Arguments) -> int:
@@ -35,23 +39,36 @@ def list_runs(arguments: Arguments) -> int:
         return 0
     if not found:
         say("no runs")
-    table(("RUN", "STATE", "NAME", "JOB", "QUEUE", "AGE", "TOOK", "NOTE"), [_row(r) for r in found])
+    heads: list[str] = ["RUN", "STATE", "NAME", "JOB", "QUEUE", "AGE", "TOOK", "NOTE"]
+    rows = [list(_row(run)) for run in found]
+    if any(run.sync.state in _TOLD_SYNCS for run in found):
+        # Only who sends runs somewhere wants to know how far that is.
+        heads.append("WANDB")
+        rows = [[*row, run.sync.state] for row, run in zip(rows, found, strict=True)]
+    table(heads, rows)
     return 0
 
 
 def show(arguments: Arguments) -> int:
     """Print one run."""
+    from launch_tui.cli.files import output_told, outputs_json
+    from launch_tui.cli.sync import sync_told
+    from launch_tui.sdk.outputs import RunFiles
+
     with arguments.open() as sdk:
         run = sdk.runs.get(arguments.words[0])
         reason = sdk.runs.why(run.id).reason
         spec = sdk.runs.spec(run.id)
+    outputs = RunFiles(run, spec).outputs()
     if arguments.json:
-        print_json(asdict(run))
+        print_json(asdict(run) | {"outputs": outputs_json(outputs)})
         return 0
     values = asdict(run)
     config, summary = values.pop("config"), values.pop("summary")
     # What the first in line lacks is part of the reason.
     values.pop("blocked")
+    values["sync"] = sync_told(run.sync) if run.sync.state else ""
+    values["sync_next_step"] = run.sync.next_step if run.sync.cause else ""
     for key in ("created_at", "claimed_at", "started_at", "ended_at", "not_before"):
         values[key] = local(values[key])
     for key in ("tags", "gpus", "after"):
@@ -64,6 +81,8 @@ def show(arguments: Arguments) -> int:
     for title, inner in (("config", config), ("summary", summary)):
         for key, value in flattened(inner):
             line(f"{title}.{key}={brief(value)}")
+    for output in outputs:
+        line(f"output.{output_told(output)}")
     if spec.resources:
         from launch_tui.domain.resource_config import shown
 

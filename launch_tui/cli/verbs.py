@@ -112,6 +112,10 @@ _RESOURCE_FLAGS = (
     Flag(("--cpus",), "processors to reserve for it", "N"),
     Flag(("--memory",), "memory to reserve for it, such as 16G", "SIZE"),
     Flag(("--timeout",), "end it if it runs longer, such as 2h", "TIME"),
+    Flag(("--wandb",), "where its wandb writes: only here, or also to your W&B server", "MODE",
+         choices=("offline", "online")),
+    Flag(("--sync",), "send it to your W&B server at its end", "RULE",
+         choices=("never", "finished", "ended")),
 )  # fmt: skip
 _ORDER_FLAGS = (
     Flag(("-P", "--priority"), "the priority level; for queues made with --prioritize", "LEVEL",
@@ -304,6 +308,10 @@ VERBS: tuple[Verb, ...] = (
     Verb(("front",), "move a run to the front of its queue", "acting.front", ("RUN",)),
     Verb(("tag",), "add tags; -T takes T away", "acting.tag", ("RUN", "TAG..."), dashes=True),
     Verb(("note",), "set the note of a run", "acting.note", ("RUN", "TEXT"), dashes=True),
+    Verb(("sync",), "send runs that have ended to your W&B server", "sync.sync", ("[RUN]...",),
+         (Flag(("--all",), "all that were never sent, or could not be"),
+          Flag(("--again",), "also what was sent already"),
+          Flag(("--no-wait",), "leave it to the agent")), json=True, more=_GROUP_HELP),
     Verb(("delete",), "forget runs that have ended, with their files", "acting.delete", ("RUN...",),
          more=_GROUP_HELP),
     Verb(("agent", "run"), "run an agent here (the same as --agent-only)", "agent.run", (),

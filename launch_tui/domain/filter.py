@@ -129,6 +129,8 @@ def _getter(place: Place, key: str) -> Get:
         return lambda run, now: max(now - _seconds(run.created_at), 0.0)
     if key == "duration":
         return _duration
+    if key == "sync":
+        return lambda run, _now: run.sync.state
     return lambda run, _now: getattr(run, key)
 
 

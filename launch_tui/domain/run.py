@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.sync import Sync
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Run:
     ``RUN:any``. ``not_before`` is when it may start at the earliest, and ``retried`` counts the
     attempts that ``--retries`` added. ``blocked`` is what the agent last lacked to start it.
     ``image`` is the image that it ran in, ``image_digest`` which one of that name it was.
-    ``author`` is who launched it.
+    ``author`` is who launched it. ``sync`` is how far it has been sent to a W&B server.
     """
 
     id: str
@@ -183,6 +184,7 @@ class Run:
     blocked: str = ""
     image_digest: str | None = None
     author: str = ""
+    sync: Sync = field(default_factory=Sync)
 
 
 class BadTransition(Exception):

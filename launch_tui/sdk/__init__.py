@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from launch_tui.sdk.filters import Filters
     from launch_tui.sdk.plan import Plan
     from launch_tui.sdk.runs import Runs
+    from launch_tui.sdk.syncs import Syncs
     from launch_tui.store.enqueuing import Enqueued
 
 __all__ = ["Launch", "LaunchRequest"]
@@ -90,6 +91,13 @@ class Launch:
         from launch_tui.sdk.runs import Runs
 
         return Runs(self.db, self._launcher.edit)
+
+    @cached_property
+    def syncs(self) -> Syncs:
+        """The sending of runs to the person's W&B server."""
+        from launch_tui.sdk.syncs import Syncs
+
+        return Syncs(self.db)
 
     def plan(self, request: LaunchRequest) -> Plan:
         """Say exactly what ``launch`` would do, and do nothing."""

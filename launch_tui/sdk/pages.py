@@ -36,6 +36,8 @@ def page_of(launch: Launch, reference: str) -> Page:
         reference: The run.
     """
     run = launch.runs.get(reference)
+    if run.sync.url:
+        return Page(run.sync.url)
     for attempt in range(run.attempt, 0, -1):
         folder = launch.home.attempt(run.id, attempt)
         # What the job printed while online, and what `wandb sync` printed beside the run.
@@ -44,10 +46,9 @@ def page_of(launch: Launch, reference: str) -> Page:
                 return Page(found)
     if not run.tracked:
         return Page(why=f"{run.id} has no page in W&B: it has not called wandb.init")
-    folders = launch.home.attempt(run.id, run.attempt) / "wandb" / "wandb"
     return Page(
         why=f"{run.id} has no page in W&B: it was tracked offline. "
-        f"wandb sync {folders}/offline-run-* uploads it"
+        f"launch-tui sync {run.id} sends it"
     )
 
 

@@ -14,7 +14,7 @@ from launch_tui.domain.words import flattened, write_value
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SUGAR = ("gpus", "gpu_memory", "cpus", "memory", "timeout")
+_SUGAR = ("gpus", "gpu_memory", "cpus", "memory", "timeout", "wandb", "sync")
 """Keys of a resource configuration that a launch has a flag of its own for."""
 
 

@@ -158,9 +158,15 @@ class Runs:
         return write.telling_metric(self._db, self.resolve(reference))
 
     def files(self, reference: str) -> Iterator[Path]:
-        """Yield the files of a run, as paths relative to its directory."""
+        """Yield the files of a run, as paths relative to its directory.
+
+        The copies that wandb keeps of what was logged as artifacts are listed as their files
+        (``outputs.RunFiles``), by the names that the job gave them.
+        """
         root = self._db.home.run(self.resolve(reference))
         for folder, names, files in os.walk(root):
+            if folder.endswith("/wandb/artifacts"):
+                names.clear()
             names.sort()
             for name in sorted(files):
                 yield (Path(folder) / name).relative_to(root)

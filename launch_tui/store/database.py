@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from launch_tui.store.paths import Home
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x6C746E31  # "ltn1": tells our files from any other SQLite file
 BUSY_TIMEOUT_S = 20.0
 """How long a writer waits for another process's transaction."""

@@ -31,7 +31,7 @@ _TEXTS = {
     **{name: f"r.{name}" for name in (
         "id", "name", "project", "job", "version", "state", "phase", "cause", "next_step",
         "priority", "note", "image", "created_at", "claimed_at", "started_at", "ended_at",
-        "failure", "not_before", "blocked",
+        "failure", "not_before", "blocked", "sync",
     )},
     "queue": "q.name",
     "resource": "q.resource",

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.run import Run, RunState
 from launch_tui.domain.spec import RunSpec, load_spec
+from launch_tui.domain.sync import Sync
 from launch_tui.errors import NotFound, StoreCorrupt, UsageError
 from launch_tui.store import damaged
+from launch_tui.store.syncing import sync_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -380,9 +382,9 @@ def run_from_row(db: Database, row: Row | Mapping[str, Any]) -> Run:
         config = json.loads(row["observed"])
         config.update(json.loads(row["config"]))
         summary, tags, gpus = (json.loads(row[name]) for name in ("summary", "tags", "gpus"))
-        state = RunState(row["state"])
+        state, sync = RunState(row["state"]), sync_of(row)
     except (ValueError, TypeError, AttributeError):
-        config, summary, tags, gpus, state = {}, {}, (), (), RunState.LOST
+        config, summary, tags, gpus, state, sync = {}, {}, (), (), RunState.LOST, Sync()
         row = {**dict(row), **damaged.TOLD}
     return Run(
         id=row["id"],
@@ -420,6 +422,7 @@ def run_from_row(db: Database, row: Row | Mapping[str, Any]) -> Run:
         blocked=row["blocked"],
         image_digest=row["image_digest"],
         author=row["author"] or "",
+        sync=sync,
     )
 
 

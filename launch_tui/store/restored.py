@@ -2,7 +2,8 @@
 
 What was at work when the backup was taken has no process here. What waited may have been run by now
 where the backup is from, so the queues with runs in them are paused until a person lets them go on.
-Whom the former agent owed word of an end is not told again.
+Whom the former agent owed word of an end is not told again, and nothing is sent
+to W&B that was to be sent there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from launch_tui.domain.failure import FailureKind
 from launch_tui.domain.run import ACTIVE, Phase, RunState
-from launch_tui.store import read
+from launch_tui.store import read, syncing
 from launch_tui.store.clock import now
 from launch_tui.store.read import RunQuery
 from launch_tui.store.write import settle
@@ -53,6 +54,7 @@ def adapt(db: Database, taken_at: str, *, go_on: bool) -> Adapted:
         for run_id in reversed(lost):
             _lose(db, run_id, taken_at)
         db.execute("DELETE FROM outbox")
+        syncing.forget_wanted(db)
         db.execute(
             "UPDATE agents SET state = 'ended', ended_at = ?, request = NULL"
             " WHERE ended_at IS NULL",

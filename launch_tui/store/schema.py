@@ -82,6 +82,13 @@ def outbox(db: Tables) -> None:
         db.execute(statement)
 
 
+@migration()
+def syncs(db: Tables) -> None:
+    """How far each run has been sent to a W&B server."""
+    for statement in _SYNCS:
+        db.execute(statement)
+
+
 _JOBS = """
 CREATE TABLE jobs (
     id          INTEGER PRIMARY KEY,
@@ -381,4 +388,34 @@ _OUTBOX = (
     "CREATE TRIGGER outbox_taken_back AFTER UPDATE OF state ON runs"
     " WHEN NEW.state = 'queued' AND OLD.state IN ('failed', 'lost', 'stopped', 'finished') BEGIN"
     " DELETE FROM outbox WHERE run_id = OLD.id AND attempt = OLD.attempt; END",
+)
+
+_COUNT_SYNC = """
+    INSERT INTO sync_counts (state, runs) VALUES (NEW.sync, 1)
+    ON CONFLICT (state) DO UPDATE SET runs = runs + 1;"""
+
+_UNCOUNT_SYNC = "UPDATE sync_counts SET runs = runs - 1 WHERE state = OLD.sync;"
+
+_SYNCS = (
+    # A state of domain.sync.SyncState; empty where there is nothing to send.
+    "ALTER TABLE runs ADD COLUMN sync TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE runs ADD COLUMN sync_url TEXT",
+    "ALTER TABLE runs ADD COLUMN sync_at TEXT",
+    "ALTER TABLE runs ADD COLUMN sync_cause TEXT",
+    "ALTER TABLE runs ADD COLUMN sync_next_step TEXT",
+    "ALTER TABLE runs ADD COLUMN sync_tries INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE runs ADD COLUMN sync_not_before TEXT NOT NULL DEFAULT ''",
+    "UPDATE runs SET sync = 'unsynced', sync_at = ended_at WHERE tracked AND ended_at IS NOT NULL",
+    "CREATE TABLE sync_counts (state TEXT PRIMARY KEY, runs INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO sync_counts (state, runs) SELECT sync, count(*) FROM runs"
+    " WHERE sync <> '' GROUP BY 1",
+    "CREATE INDEX runs_to_sync ON runs (sync_not_before) WHERE sync IN ('waiting', 'syncing')",
+    "CREATE INDEX runs_unsent ON runs (seq) WHERE sync IN ('unsynced', 'failed')",
+    f"CREATE TRIGGER sync_brought AFTER INSERT ON runs WHEN NEW.sync <> '' BEGIN{_COUNT_SYNC} END",
+    "CREATE TRIGGER sync_counted AFTER UPDATE OF sync ON runs"
+    f" WHEN OLD.sync <> NEW.sync AND NEW.sync <> '' BEGIN{_COUNT_SYNC} END",
+    "CREATE TRIGGER sync_uncounted AFTER UPDATE OF sync ON runs"
+    f" WHEN OLD.sync <> NEW.sync AND OLD.sync <> '' BEGIN {_UNCOUNT_SYNC} END",
+    "CREATE TRIGGER sync_forgotten AFTER DELETE ON runs"
+    f" WHEN OLD.sync <> '' BEGIN {_UNCOUNT_SYNC} END",
 )

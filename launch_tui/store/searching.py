@@ -19,6 +19,7 @@ from launch_tui.domain.run import RunState
 from launch_tui.store import groups
 from launch_tui.store.filter_sql import condition_of
 from launch_tui.store.read import where_of
+from launch_tui.store.syncing import SYNC_COLUMNS, sync_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -107,6 +108,7 @@ _COLUMNS = {
     "group": ('r.group_id AS "group"',),
     "queue": ("q.name AS queue",),
     "resource": ("q.resource AS resource",),
+    "sync": tuple(f"r.{column}" for column in SYNC_COLUMNS),
 }
 """The columns that a field of a run is made of, where they are not one of the same name."""
 
@@ -118,6 +120,7 @@ _READERS: dict[str, Callable[[Row, Database], Any]] = {
     "gpus": lambda row, _: tuple(json.loads(row["gpus"])),
     "state": lambda row, _: RunState(row["state"]),
     "summary": lambda row, _: json.loads(row["summary"]),
+    "sync": lambda row, _: sync_of(row),
     "tags": lambda row, _: tuple(json.loads(row["tags"])),
     "tracked": lambda row, _: bool(row["tracked"]),
 }

@@ -66,6 +66,12 @@ class SeriesReader:
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
 
+    def files(self) -> list[tuple[int, str]]:
+        """Return attempt and name of each file that was read, as it was committed."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT attempt, path FROM file") if connection else ()
+            return [(attempt, path) for attempt, path in rows]
+
     def keys(self) -> list[SeriesInfo]:
         """Return the keys of the history, by name."""
         return self._infos(HISTORY)

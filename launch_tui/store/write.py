@@ -19,7 +19,7 @@ from launch_tui.domain.run import (
     require_transition,
 )
 from launch_tui.errors import Stale, UsageError
-from launch_tui.store import dependencies, read
+from launch_tui.store import dependencies, read, syncing
 from launch_tui.store.clock import now
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def settle(
         if observed:
             observe(db, run_id, observed)
         _settle_one(db, run_id, state, to, owner=owner, actor=actor, changes=changes)
+        syncing.ended(db, run_id, to)
         faults.point("settle.dependants")
         ended = [(run_id, to)]
         while ended:

@@ -76,4 +76,6 @@ class ContainerConfig:
     timeout: float | None = None
     start_timeout: float | None = None
     gpu_idle_stop: GpuIdleStop | None = None
+    wandb: str = ""
+    sync: str = ""
     builder: BuilderConfig | None = None

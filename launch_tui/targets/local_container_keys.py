@@ -21,8 +21,10 @@ from launch_tui.targets.machine_keys import (
     MAX_CPUS,
     MAX_GPUS,
     START_TIMEOUT,
+    SYNC,
     TIMEOUT,
     ULIMIT,
+    WANDB,
     env_file,
 )
 
@@ -321,5 +323,5 @@ SCHEMA = Schema(
         "runtime": "GPUs are given by `gpus`",
     },
     keys=(*_RESOURCES, *_FILES, *_NETWORK, *_PROCESS, *_RIGHTS, *_IMAGE,
-          TIMEOUT, START_TIMEOUT, GPU_IDLE_STOP),
+          TIMEOUT, START_TIMEOUT, GPU_IDLE_STOP, WANDB, SYNC),
 )  # fmt: skip

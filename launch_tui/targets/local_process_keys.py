@@ -20,8 +20,10 @@ from launch_tui.targets.machine_keys import (
     MAX_CPUS,
     MAX_GPUS,
     START_TIMEOUT,
+    SYNC,
     TIMEOUT,
     ULIMIT,
+    WANDB,
     env_file,
 )
 
@@ -61,6 +63,8 @@ class LocalProcessConfig:
     python: str = ""
     gpu_sharing: bool = False
     gpu_idle_stop: GpuIdleStop | None = None
+    wandb: str = ""
+    sync: str = ""
 
 
 def read(config: Mapping[str, Any]) -> LocalProcessConfig:
@@ -196,5 +200,7 @@ SCHEMA = Schema(
         ),
         GPU_SHARING,
         GPU_IDLE_STOP,
+        WANDB,
+        SYNC,
     ),
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.domain.config_keys import Key, Kind, did_you_mean, wrong
 from launch_tui.domain.limits import GpuIdleStop
 from launch_tui.domain.quantities import MAX_DURATION
+from launch_tui.domain.sync import SyncRule, WandbMode
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -116,4 +117,18 @@ GPU_IDLE_STOP = Key(
             name="for", kind=Kind.DURATION, minimum=1, maximum=MAX_DURATION, help="how long on end"
         ),
     ),
+)
+WANDB = Key(
+    name="wandb",
+    kind=Kind.TEXT,
+    choices=tuple(WandbMode),
+    help="whether the job's wandb sends to your W&B server as it runs",
+    also=("wandb_mode", "mode", "online", "tracking"),
+)
+SYNC = Key(
+    name="sync",
+    kind=Kind.TEXT,
+    choices=tuple(SyncRule),
+    help="whether the agent sends a run to your W&B server at its end",
+    also=("wandb_sync", "auto_sync", "upload"),
 )

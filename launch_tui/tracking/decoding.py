@@ -17,6 +17,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.limits import METRIC_KEYS
+from launch_tui.tracking.artifact_record import artifact
 from launch_tui.tracking.protobuf import Malformed, field, plain, signed, text
 from launch_tui.tracking.records import (
     Config,
@@ -47,7 +48,7 @@ _BRACKETS = re.compile(rb'[][{}]|"(?:[^"\\]|\\.)*"')
 _BOOLEANS = {b"true": True, b"false": False}
 _DOUBLE = struct.Struct("<d")
 _HISTORY, _SUMMARY, _CONFIG, _STATS, _TELEMETRY, _METRIC = 2, 3, 5, 7, 11, 12
-_RUN, _EXIT, _HEADER = 17, 18, 21
+_ARTIFACT, _RUN, _EXIT, _HEADER = 8, 17, 18, 21
 
 
 class Decoder:
@@ -62,6 +63,7 @@ class Decoder:
             _STATS: _stats,
             _TELEMETRY: lambda data: _version(data, 5),
             _METRIC: _metric,
+            _ARTIFACT: artifact,
             _RUN: _run,
             _EXIT: _exit,
             _HEADER: _header,

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.config_secrets import hide
+from launch_tui.domain.output import Output
 from launch_tui.errors import StoreCorrupt
+from launch_tui.store.durable import disk_errors
 from launch_tui.store.series import FileOffset, SeriesWriter, move_aside
 from launch_tui.tracking.find import (
     files_named_in_log,
@@ -22,6 +24,7 @@ from launch_tui.tracking.find import (
     own_files,
 )
 from launch_tui.tracking.observed import Observed
+from launch_tui.tracking.outputs import note
 from launch_tui.tracking.records import History, Stats
 from launch_tui.tracking.variables import STRIPPED, job_environment, why_untracked
 from launch_tui.tracking.wandb_file import DEFAULT_BUDGET, WandbFile
@@ -239,6 +242,10 @@ class OfflineTracker:
         writer.append_stats((r.timestamp, r.values) for r in records if isinstance(r, Stats))
         self._observed.take(name, records)
         hide(self._observed.config, self._secrets)
+        outputs = [record for record in records if isinstance(record, Output)]
+        directory, here = self._attempt.directory, self._attempt.working_directory
+        with disk_errors(directory):
+            note(directory, outputs, working_directory=here)
 
     def _series(self) -> SeriesWriter:
         if self._writer is None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.output import Output
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -94,4 +96,4 @@ class Version:
     wandb: str
 
 
-Record = History | Summary | Config | RunInfo | Stats | Metric | Exit | Version
+Record = History | Summary | Config | RunInfo | Stats | Metric | Exit | Version | Output

@@ -1,8 +1,8 @@
 """The environment variables through which a launched job meets ``wandb``, and why it may not have.
 
 Names and rules are those of W&B Launch (WANDB_CONFIG in pieces, WANDB_LAUNCH and so on), with
-offline mode in place of a server: the job writes a transaction log into its own directory and never
-waits for anybody.
+offline mode in place of a server, unless the launch wants it online: the job writes a transaction
+log into its own directory, and offline never waits for anybody.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.managed_files import split_files
+from launch_tui.domain.sync import WandbMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,6 +66,7 @@ STRIPPED: tuple[str, ...] = (
     "WANDB_GIT_REMOTE_URL",
     # Where and whether it tracks.
     "WANDB_DIR",
+    "WANDB_DATA_DIR",
     "WANDB_MODE",
     "WANDB_DISABLED",
     *(f"WANDB_CONFIG_{number}" for number in range(MAX_PIECES)),
@@ -85,6 +87,7 @@ def job_environment(
     notes: str = "",
     queue: str = "",
     attempt: int = 1,
+    mode: str = WandbMode.OFFLINE,
 ) -> dict[str, str]:
     """Return the variables that make an unmodified script's ``wandb`` track this run.
 
@@ -101,10 +104,14 @@ def job_environment(
         notes: A note; ``notes=`` in the script beats it.
         queue: The queue's name.
         attempt: The attempt's number; from the second on, wandb may resume.
+        mode: Whether wandb also sends what it writes (``WandbMode``).
     """
     variables = {
-        "WANDB_MODE": "offline",
+        "WANDB_MODE": str(mode),
         "WANDB_DIR": str(directory),
+        # Copies of what is logged as an artifact go there: by default into the person's own home
+        # directory, into a container's that is gone with it.
+        "WANDB_DATA_DIR": str(directory),
         "WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL": str(FLUSH_INTERVAL_S),
         "WANDB_LAUNCH": "true",
         "WANDB_RUN_ID": run_id,

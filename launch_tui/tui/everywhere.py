@@ -109,6 +109,10 @@ class Everywhere(App[Leave]):
         if refresh := getattr(self.screen, "refresh_live", None):
             refresh()
 
+    def action_app_sync_finished(self) -> None:
+        """Send all runs to W&B that were never sent, or could not be."""
+        named("sending", "send_all")(self)
+
     def action_app_theme(self) -> None:
         """Choose another theme."""
         ui(self).manners.choose_theme()

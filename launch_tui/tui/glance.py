@@ -6,7 +6,7 @@ Read once for each change of the store and handed to whoever shows it, so that n
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from launch_tui.domain.queue import Queue
+    from launch_tui.domain.sync import SyncState
     from launch_tui.sdk import Launch
     from launch_tui.store.agents import AgentStatus
 
@@ -27,12 +28,17 @@ MOST_FAILURES = 99
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
-    """The whole at a glance. ``failed_today`` are those of the last 24 hours."""
+    """The whole at a glance.
+
+    ``failed_today`` are those of the last 24 hours, ``syncs`` the runs by how far they have been
+    sent to a W&B server.
+    """
 
     agent: AgentStatus | None
     queues: tuple[Queue, ...]
     counts: Mapping[str, int]
     failed_today: int = 0
+    syncs: Mapping[SyncState, int] = field(default_factory=dict)
 
     @property
     def active(self) -> int:
@@ -88,6 +94,7 @@ class GlanceReader:
             queues=tuple(self._launch.queues.list()),
             counts=counts,
             failed_today=self._failed_today(sum(counts.get(s, 0) for s in FAILED), now),
+            syncs=self._launch.syncs.counts(),
         )
 
     def _failed_today(self, ever: int, now: float) -> int:

@@ -12,12 +12,13 @@ from textual.content import Content
 from launch_tui.domain.environment import looks_secret
 from launch_tui.domain.job import CodeSource, GitSource
 from launch_tui.domain.managed_files import path_of
-from launch_tui.domain.quantities import write_duration
+from launch_tui.domain.quantities import write_duration, write_size
 from launch_tui.domain.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from launch_tui.domain.output import Output
     from launch_tui.domain.run import Run
     from launch_tui.domain.spec import RunSpec
     from launch_tui.store.read import Event
@@ -26,20 +27,31 @@ MASK = "••••"
 LONGEST = 400
 """Characters of a value that are shown; the whole is one copy away."""
 
+MOST_FILES = 12
+"""Files of an artifact that are shown."""
+
 Pair = tuple[str, str]
 
 
-def config_page(run: Run, spec: RunSpec, gpus: Mapping[str, str] | None = None) -> Content:
-    """Return config, summary, command, order, resources and environment of a run.
+def config_page(
+    run: Run,
+    spec: RunSpec,
+    gpus: Mapping[str, str] | None = None,
+    outputs: Sequence[Output] = (),
+) -> Content:
+    """Return config, summary, outputs, command, order, resources and environment of a run.
 
     Args:
         run: The run.
         spec: Its request. Values of secrets are masked.
         gpus: What each GPU that is known here is called, by its UUID.
+        outputs: The artifacts that it has logged.
     """
     sections: list[tuple[str, list[Pair]]] = [
         ("Config", list(flattened(run.config))),
         ("Summary", [p for p in flattened(run.summary) if not p[0].startswith("_wandb")]),
+        ("Outputs", list(_outputs(outputs))),
+        ("W&B", _wandb(run)),
         ("Launch", _launch(run, spec)),
         ("Order", _order(run, spec)),
         ("Resources", _resources(run, spec, gpus or {})),
@@ -77,6 +89,33 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[Pair]:
             yield from flattened(value, name if path_of(key) else f"{name}.")
         else:
             yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _outputs(outputs: Sequence[Output]) -> Iterator[Pair]:
+    """Yield each artifact, with its first files below it."""
+    for output in outputs:
+        aliases = f" ({', '.join(output.aliases)})" if output.aliases else ""
+        number = f"{len(output.files):,} file{'s' * (len(output.files) != 1)}"
+        yield output.full_name, f"{output.type}{aliases}, {number}, {write_size(output.size)}"
+        for file in output.files[:MOST_FILES]:
+            told = f"-> {file.reference}" if file.reference else write_size(file.size)
+            yield f"  {file.path}", told
+        if len(output.files) > MOST_FILES:
+            yield "  …", f"{len(output.files) - MOST_FILES:,} more: launch-tui files"
+
+
+def _wandb(run: Run) -> list[Pair]:
+    """Return how far it has been sent to a W&B server."""
+    sync = run.sync
+    pairs = [
+        ("sync", str(sync.state)),
+        ("page", sync.url or ""),
+        ("since", sync.at or ""),
+        ("cause", sync.cause or ""),
+        ("next step", (sync.next_step or "") if sync.cause else ""),
+        ("next try", sync.next_at or ""),
+    ]
+    return [(name, value) for name, value in pairs if value] if sync.state else []
 
 
 def _launch(run: Run, spec: RunSpec) -> list[Pair]:

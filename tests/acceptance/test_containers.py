@@ -326,3 +326,57 @@ def test_what_a_script_in_a_container_declares_reaches_it_and_is_learnt(
     assert set(inputs) == {"lr", "model.yaml:"}
     refused = docker.lt("launch", "based", "-q", "docker", 'model.yaml:layers="x"')
     assert (refused.status, "a number, such as 4" in refused.err) == (2, True)
+
+
+GIVES = """\
+import os, wandb
+run = wandb.init()
+run.log({"loss": 1})
+open("w.bin", "w").write("weights")
+model = wandb.Artifact("model", type="model")
+model.add_file("w.bin")
+host = wandb.Artifact("host", type="file")
+host.add_file("/etc/hostname", policy="immutable")
+run.log_artifact(model)
+run.log_artifact(host)
+run.finish()
+os.symlink("/etc/hostname", os.path.join(os.environ["LAUNCH_TUI_RUN_DIR"], "link"))
+"""
+
+
+def test_what_a_container_gives_stays_and_can_be_sent(
+    docker, folder, wandb_image, tmp_path, monkeypatch
+):
+    from tests.wandb_envs import wandb_python
+    from tests.wandb_server import WandbServer
+
+    server = WandbServer()
+    try:
+        (folder / "train.py").write_text(GIVES)
+        words = ("-n", "g", "-B", wandb_image, "-E", "python3 train.py")
+        docker.ok("job", "create", "code", ".", *words)
+        run = docker.launch("g", queue="docker")
+        ended = docker.until(run, timeout=120)
+        assert ended["state"] == "finished", docker.log(run)
+        docker.ok("cp", f"{run}:model", tmp_path / "model")
+        assert (tmp_path / "model" / "w.bin").read_text() == "weights"
+        # A container's word about files of this machine counts for nothing.
+        for hostile in ("host/hostname", "link"):
+            refused = docker.lt("cp", f"{run}:{hostile}", tmp_path / "got")
+            assert (refused.status, "is a link out of the run" in refused.err) == (2, True)
+        assert not (tmp_path / "got").exists()
+        # The agent has no wandb of its own here; the first python3 on the PATH has one.
+        docker.ok("agent", "stop")
+        docker.wait_until(lambda: docker.agent_pid() is None or not agent_runs(docker))
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        monkeypatch.setenv("WANDB_API_KEY", "local" + "0" * 40)
+        places = [str(wandb_python("newest").parent), os.environ["PATH"]]
+        monkeypatch.setenv("PATH", os.pathsep.join(places))
+        docker.ok("sync", run, timeout=100)
+        assert server.values(run, "loss") == [1]
+    finally:
+        server.close()
+
+
+def agent_runs(world):
+    return world.ok("agent", "status", "--json").json["running"]

@@ -146,7 +146,7 @@ def test_nothing_is_written_through_a_link(bring_back, store, tmp_path):
         (b"", "ends early"),
         (b"\x1f\x8b", "ends early"),
         (b"hello" * 1000, "damaged or ends early"),
-        (gzip.compress(b"hello" * 1000), "damaged or ends early"),
+        (gzip.compress(b"hello" * 1000, mtime=0), "damaged or ends early"),
         (archive(said=None), "no backup"),
         (archive(entry("agent.yaml")), "no store in it"),
         (archive(entry("agent.yaml"), entry("agent.yaml")), "twice"),

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launch_tui.cli.parsing import find_verb, parse, split_globals
-from launch_tui.cli.refused import REFUSED
 from launch_tui.cli.verbs import BY_WORDS, GLOBAL_FLAGS, VERBS
-from launch_tui.errors import NotAvailable, UsageError
+from launch_tui.errors import UsageError
 
 
 def read(*argv):
@@ -96,51 +95,6 @@ def test_wrong_use_is_one_line_that_names_the_word(argv, says):
         read(*argv)
     assert str(caught.value).startswith(says)
     assert caught.value.exit_status == 2
-
-
-def refused_command_lines():
-    for entry in REFUSED:
-        owner, dash, names = entry.partition(" -")
-        if not dash:
-            yield entry.split(), entry
-            continue
-        verbs = [v.words for v in VERBS if f"{v.name} ".startswith(f"{owner} ")]
-        for words in verbs:
-            for name in f"-{names}".split(", "):
-                yield [*words, name, "x"], name
-                if name.startswith("--"):
-                    yield [*words, f"{name}=x"], name
-                else:
-                    yield [*words, f"{name}x"], name
-
-
-@pytest.mark.parametrize(("argv", "name"), list(refused_command_lines()))
-def test_everything_of_the_contract_that_is_not_built_is_refused(argv, name):
-    with pytest.raises(NotAvailable) as caught:
-        read(*argv)
-    assert str(caught.value).startswith(f"{name}: not available yet (")
-
-
-@pytest.mark.parametrize(
-    "entry",
-    ["sync @"],
-)  # fmt: skip
-def test_refused_verbs_and_their_words(entry):
-    with pytest.raises(NotAvailable):
-        read(*entry.split())
-
-
-def test_no_flag_is_both_built_and_refused():
-    for verb in VERBS:
-        for flag in verb.flags:
-            for name in flag.names:
-                read_only_flag(verb, name)
-
-
-def read_only_flag(verb, name):
-    from launch_tui.cli.refused import check_flag
-
-    check_flag(verb.name, name)
 
 
 def test_flags_of_a_verb_do_not_clash():

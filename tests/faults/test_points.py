@@ -57,6 +57,9 @@ OF_CARE = {name for name in faults.POINTS if name.startswith(("seal.", "mend."))
 """Points at which the store is looked after: tests/faults/test_damage.py goes there."""
 OF_KEEPING = {n for n in faults.POINTS if n.startswith(("backup.", "restore.", "prune."))}
 """Points that only a person's backup, restore or prune reaches: tests/faults/test_keeping.py."""
+OF_SYNCS = {"sync.before", "sync.started", "sync.ended", "sync.noted"}
+"""Points that only an agent reaches that sends runs: tests/faults/test_sync.py goes there."""
+OF_OTHERS = (OF_WAITING, OF_CONTAINERS, OF_WEBHOOKS, OF_SYNCS, OF_CARE, OF_KEEPING)
 KILLS = 3
 """How many agents in a row die at the point, the first time that each of them comes there."""
 BACKOFF_S = 0.2
@@ -86,7 +89,11 @@ def story(world, fault):
 
 @pytest.mark.parametrize(
     "fault",
-    sorted(set(faults.POINTS) - OF_WAITING - OF_CONTAINERS - OF_WEBHOOKS - OF_CARE - OF_KEEPING),
+    sorted(
+        set(faults.POINTS).difference(
+            OF_WAITING, OF_CONTAINERS, OF_WEBHOOKS, OF_SYNCS, OF_CARE, OF_KEEPING
+        )
+    ),
 )
 def test_nothing_is_lost_or_done_twice(world, fault):
     story(world, fault)

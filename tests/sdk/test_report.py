@@ -223,4 +223,4 @@ def test_a_run_that_was_tracked_offline_has_no_page_and_is_told_how_to_get_one(l
     launch.db.execute("UPDATE runs SET tracked = 1 WHERE id = ?", (run_id,))
     page = page_of(launch, run_id)
     assert page.url == ""
-    assert "wandb sync" in page.why
+    assert f"launch-tui sync {run_id}" in page.why

@@ -68,6 +68,8 @@ EVERYTHING = {
     "timeout": "1h30m",
     "start_timeout": 600,
     "gpu_idle_stop": {"below": 5, "for": "30m"},
+    "wandb": "online",
+    "sync": "ended",
     "builder": {
         "base_image": "python:3.11",
         "accelerator": {"base_image": "nvidia/cuda:12.4.1-runtime-ubuntu22.04"},
@@ -150,6 +152,8 @@ def test_everything_that_can_be_said():
         timeout=5400.0,
         start_timeout=600.0,
         gpu_idle_stop=GpuIdleStop(below=5.0, seconds=1800.0),
+        wandb="online",
+        sync="ended",
         builder=BuilderConfig(
             base_image="python:3.11",
             accelerator="nvidia/cuda:12.4.1-runtime-ubuntu22.04",

@@ -36,6 +36,8 @@ def test_everything_that_can_be_said():
         "python": "3.11",
         "gpu_sharing": True,
         "gpu_idle_stop": {"below": 5, "for": "30m"},
+        "wandb": "online",
+        "sync": "ended",
     }
     assert set(config) == {key.name for key in SCHEMA.keys}
     assert read(check(SCHEMA, config, owner=True, field="-c")) == LocalProcessConfig(
@@ -54,6 +56,8 @@ def test_everything_that_can_be_said():
         python="3.11",
         gpu_sharing=True,
         gpu_idle_stop=GpuIdleStop(below=5.0, seconds=1800.0),
+        wandb="online",
+        sync="ended",
     )
 
 

@@ -25,6 +25,7 @@ def test_the_whole_environment():
     ) == {
         "WANDB_MODE": "offline",
         "WANDB_DIR": "/r/1/wandb",
+        "WANDB_DATA_DIR": "/r/1/wandb",
         "WANDB_X_TRANSACTION_LOG_FLUSH_INTERVAL": "0.5",
         "WANDB_LAUNCH": "true",
         "WANDB_RUN_ID": "abc12345",
@@ -41,6 +42,7 @@ def test_the_whole_environment():
 
 def test_what_is_not_given_is_left_to_the_script():
     assert sorted(job_environment(run_id="abc12345", directory=Path("/w"))) == [
+        "WANDB_DATA_DIR",
         "WANDB_DIR",
         "WANDB_LAUNCH",
         "WANDB_MODE",

@@ -10,6 +10,7 @@ from launch_tui.domain.run import ENDED, RunState
 from launch_tui.domain.text import printable
 from launch_tui.errors import LaunchError, NotFound
 from launch_tui.sdk.devices import DevicesFile
+from launch_tui.sdk.outputs import RunFiles
 from launch_tui.tui import keys
 from launch_tui.tui.ending import ending
 from launch_tui.tui.glance import FAILED
@@ -182,7 +183,9 @@ class RunScreen(RunActions):
         width = max(self.size.width - 4, 20)
         if self._tab == "config":
             spec = runs.spec(run.id)
-            self.query_one("#config-text", Static).update(config_page(run, spec, self._gpus()))
+            outputs = RunFiles(run, spec).outputs()
+            page = config_page(run, spec, self._gpus(), outputs)
+            self.query_one("#config-text", Static).update(page)
         elif self._tab == "events":
             page = events_page(runs.events(run.id), width)
             self.query_one("#events-text", Static).update(page)

@@ -185,6 +185,13 @@ class RunActions(LaunchScreen):
                 ),
             )
 
+    def action_run_sync(self) -> None:
+        """Send the chosen runs to W&B."""
+        from launch_tui.tui.sending import send_runs
+
+        if chosen := self.chosen_runs():
+            send_runs(ui(self), chosen)
+
     def action_run_open_page(self) -> None:
         """Open the page of the run in W&B, or copy its address where no browser is."""
         from launch_tui.sdk.pages import Page, page_of

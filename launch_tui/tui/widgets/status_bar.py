@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from launch_tui.domain.sync import SyncState
 from launch_tui.domain.text import printable
 from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.bar import Bar, Group, Part, clickable
@@ -57,8 +58,7 @@ class StatusBar(Bar):
             groups.insert(1, _slots(glance, queues=queues))
         if filter_in_force := getattr(self.screen, "filter_in_force", ""):
             groups.append([(f"filter {printable(filter_in_force)}", "$accent")])
-        if wandb := _wandb(app.host_file.last):
-            groups.append([(wandb, "$foreground 60%")])
+        groups.append(_wandb(app.host_file.last, glance))
         if self._link:
             groups.append([(self._link, "$warning")])
         if app.read_only:
@@ -114,11 +114,19 @@ def _slots(glance: Glance, *, queues: bool) -> list[Part]:
     return parts
 
 
-def _wandb(look: HostLook | None) -> str:
-    """Return how many runs wandb's servers have not seen, as far as they were counted."""
-    if look is None or not look.unsynced:
-        return ""
-    return f"wandb offline  {look.unsynced:,} unsynced"
+def _wandb(look: HostLook | None, glance: Glance) -> list[Part]:
+    """Return how many runs wandb's servers have not seen, and what comes of those on their way."""
+    parts: list[Part] = []
+    if look is not None and look.unsynced:
+        parts.append((f"wandb offline  {look.unsynced:,} unsynced", "$foreground 60%"))
+    on_their_way = sum(glance.syncs.get(s, 0) for s in (SyncState.WAITING, SyncState.SYNCING))
+    if on_their_way:
+        parts.append((f"  {on_their_way:,} to send", "$foreground"))
+    if failed := glance.syncs.get(SyncState.FAILED, 0):
+        parts.append((f"  {failed:,} not sent", "$warning"))
+    if parts and not (look is not None and look.unsynced):
+        parts.insert(0, ("wandb", "$foreground 60%"))
+    return parts
 
 
 def _runs(glance: Glance) -> list[Part]:

@@ -179,3 +179,46 @@ async def test_the_kind_of_a_failure_stands_before_its_cause(busy_world, make_ap
     async with app.run_test(size=(120, 34)) as pilot:
         await opened(pilot, run_id)
         assert "failed in run after 1m: gpu-oom: out of memory" in frame(app)
+
+
+async def test_outputs_and_how_far_they_were_sent_are_on_the_page_of_the_config(world, make_app):
+    from launch_tui.domain.output import Output, OutputFile
+    from launch_tui.store import syncing
+    from launch_tui.tracking.outputs import note
+
+    world.queue("gpu")
+    run_id = world.run(RunState.FINISHED)
+    attempt = world.home.attempt(run_id, 1)
+    attempt.mkdir(parents=True, exist_ok=True)
+    files = tuple(OutputFile(path=f"w{n}\x1b[31m", size=2048) for n in range(13))
+    note(
+        attempt,
+        [Output(name="model", type="model", attempt=1, aliases=("best",), files=files)],
+        working_directory=attempt,
+    )
+    db = world.launch.db
+    db.execute("UPDATE runs SET sync = 'unsynced' WHERE id = ?", (run_id,))
+    app = make_app()
+    async with app.run_test(size=(120, 60)) as pilot:
+        await opened(pilot, run_id, "]", "]", "]")
+        shown = frame(app)
+        assert "model:v0" in shown
+        assert "model (best, latest), 13 files, 26K" in shown
+        assert "1 more: launch-tui files" in shown
+        assert "unsynced" in shown
+        syncing.ask(db, [run_id])
+        syncing.failed(db, run_id, "no route", "find one", None)
+        await until(pilot, lambda: "no route" in frame(app) and "find one" in frame(app))
+        assert "1 not sent" in frame(app).split("\n")[58]
+        app.screen.action_run_sync()
+        await until(pilot, lambda: "once an agent works here" in said(app))
+        await until(pilot, lambda: "1 to send" in frame(app).split("\n")[58])
+        syncing.synced(db, run_id, "http://wandb.test/me/p/runs/x")
+        await until(pilot, lambda: "http://wandb.test/me/p/runs/x" in frame(app))
+        app.action_app_sync_finished()
+        await until(pilot, lambda: "nothing to send" in said(app))
+
+
+def said(app):
+    """What the toasts say that are to be seen."""
+    return " ".join(note.message for note in app._notifications)
