@@ -33,6 +33,7 @@ from launch_tui.errors import LaunchError, UsageError
 from launch_tui.sources.entry_point import resolve_entry_point
 from launch_tui.sources.git_url import check_ref, check_subdirectory, check_url
 from launch_tui.sources.ignore import IgnoreFile
+from launch_tui.store.log_search import LineSearch
 from launch_tui.store.logs import BlockIndex
 from launch_tui.targets.schemas import schema_of
 from launch_tui.tracking.decoding import Decoder
@@ -95,10 +96,12 @@ def log_index(data: bytes) -> None:
         max(map(len, lines)) > 64 << 10
     )
     assert len(index.tail(7)) == min(7, count)
-    search = index.search(re.compile(re.escape(data[:2] or b"x")))
+    search = LineSearch(index, re.escape(data[:2].decode("utf-8", "replace") or "x"))
     for _ in range(count + len(data) // 1024 + 16):
-        if not search.advance():
+        if not search.advance(1 << 12):
             break
+    assert not search.behind
+    search.close()
     index.close()
 
 

@@ -362,7 +362,11 @@ def test_files_and_cp(cli, ended, sdk, tmp_path, refused):
 
 
 def test_agent_status_when_none_runs(cli):
-    assert cli("agent", "status", "--json").json == {
+    status = cli("agent", "status", "--json").json
+    disk = status.pop("disk")
+    assert (disk["budget"], disk["kinds"]) == (None, {})
+    assert disk["free"] > 0
+    assert status == {
         "running": False, "pid": None, "host": None, "since": None, "queues": None,
         "max_jobs": None, "runs": [], "config": None, "notes": [], "problem": None, "gpus": [],
         "notify": [],

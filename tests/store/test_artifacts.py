@@ -197,7 +197,7 @@ def test_a_missing_or_damaged_manifest_says_what_to_do(store):
     with pytest.raises(SourceFailed, match=r"not in the artifact store.*create the job again"):
         store.manifest("0" * 64)
     digest = commit(store, {"a": b"1"})
-    path = store._manifest_path(digest)
+    path = store.manifest_path(digest)
     path.chmod(0o644)
     path.write_bytes(path.read_bytes().replace(b"a", b"b"))
     with pytest.raises(SourceFailed, match="damaged"):
@@ -227,7 +227,7 @@ def test_deleting_keeps_what_is_wanted_or_young(store, tmp_path):
 
 def test_nothing_is_deleted_when_a_wanted_manifest_is_damaged(store):
     digest = commit(store, {"a": b"1"})
-    path = store._manifest_path(digest)
+    path = store.manifest_path(digest)
     path.chmod(0o644)
     path.write_bytes(b"rubbish")
     with pytest.raises(StoreCorrupt):
@@ -249,7 +249,7 @@ def test_deleting_waits_for_a_writer(store):
 
 def test_renew_tells_whether_the_artifact_is_here(store):
     digest = commit(store, {"a": b"1"})
-    os.utime(store._manifest_path(digest), (1, 1))
+    os.utime(store.manifest_path(digest), (1, 1))
     with store.writer() as writer:
         assert writer.renew(digest)
         assert not writer.renew("0" * 64)
