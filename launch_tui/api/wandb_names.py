@@ -290,6 +290,7 @@ def _enqueue(
     priority: int | str | None = None,
     **options: Any,  # noqa: ANN401
 ) -> QueuedRun:
+    from launch_tui.domain.managed_files import config_of_overrides
     from launch_tui.sdk.launch_spec import level_of, read_spec
 
     given = [name for name, value in (("uri", uri), ("job", job), ("docker_image", image)) if value]
@@ -311,7 +312,7 @@ def _enqueue(
     return inner.launch(
         reference,
         queue or str(spec.get("queue") or DEFAULT_QUEUE),
-        overrides.get("run_config"),
+        config_of_overrides(overrides, field="config"),
         image=image,
         arguments=overrides.get("args"),
         dockerfile=overrides.get("dockerfile"),

@@ -73,13 +73,18 @@ def test_a_run_is_added_to_a_queue(made, running):
 
 def test_a_launch_spec_is_followed(made, world):
     spec = {
-        "overrides": {"run_config": {"lr": 2}, "args": ["--fast"]},
+        "overrides": {
+            "run_config": {"lr": 2},
+            "files": {"model.yaml": {"layers": 9}},
+            "args": ["--fast"],
+        },
         "queue": "q",
         "project": "p",
         "author": "somebody",
     }
     run = launch_add(job=made, config=spec)
-    assert (run.info.queue, run.info.project, run.config) == ("q", "p", {"lr": 2})
+    given = {"lr": 2, "model.yaml:": {"layers": 9}}
+    assert (run.info.queue, run.info.project, run.config) == ("q", "p", given)
 
 
 def test_a_folder_is_made_into_a_job_and_launched(folder, running):
