@@ -224,6 +224,8 @@ class _Unpacker:
         content, listed, lines = self._content(member), hashlib.sha256(), 0
         while line := content.readline(LINE_BYTES):
             values = json.loads(line)
+            if not isinstance(values, dict):
+                raise bad("has a manifest that cannot be read")
             if "members" in values:
                 if values["members"] != lines or lines != self._lines:
                     raise bad("lacks some of its files")
@@ -232,9 +234,9 @@ class _Unpacker:
             what = (
                 f"link:{values['link']}"
                 if "link" in values
-                else f"{values['size']}:{values['sha256']}"
+                else f"{values.get('size')}:{values.get('sha256')}"
             )
-            listed.update(f"{values['path']}\0{what}\n".encode("utf-8", "surrogateescape"))
+            listed.update(f"{values.get('path')}\0{what}\n".encode("utf-8", "surrogateescape"))
         else:
             raise bad("has a manifest that ends early")
         if listed.digest() != self._journal.digest():
