@@ -54,6 +54,7 @@ from launch_tui.sources.ignore import IgnoreFile
 from launch_tui.store.accounts import put_record
 from launch_tui.store.database import Database
 from launch_tui.store.log_folds import Folds
+from launch_tui.store.log_search import LineSearch
 from launch_tui.store.logs import BlockIndex
 from launch_tui.store.paths import Home
 from launch_tui.targets.schemas import schema_of
@@ -118,10 +119,14 @@ def log_index(data: bytes) -> None:
         max(map(len, lines)) > 64 << 10
     )
     assert len(index.tail(7)) == min(7, count)
-    search = index.search(re.compile(re.escape(data[:2] or b"x")))
-    for _ in range(count + len(data) // 1024 + 16):
-        if not search.advance():
+    wanted = data[:2].decode("ascii", "replace").strip() or "x"
+    search = LineSearch(index, re.escape(wanted))
+    for _ in range(len(data) // 1024 + 16):
+        if not search.behind:
             break
+        search.advance(1 << 12)
+    assert not search.behind
+    search.close()
     index.close()
 
 
@@ -383,7 +388,7 @@ def patterns(data: bytes) -> None:
             for found in made.finditer(within):
                 begin, end = found.span()
                 assert 0 <= begin <= end <= len(within)
-                assert begin > before or before < 0
+                assert begin >= before
                 before = begin
             first = made.search(within)
             assert (first is not None) == (before >= 0)

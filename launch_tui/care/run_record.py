@@ -137,7 +137,7 @@ def _is_record(document: object, run_id: str) -> bool:
     row, files, kept = document.get("row"), document.get("files"), document.get("kept")
     return (
         _is_row(row)
-        and row["id"] == run_id
+        and row.get("id") == run_id
         and row.get("state") in _STATES
         and {"seq", "place"} <= row.keys()
         and _is_row(document.get("queue"))
