@@ -114,10 +114,19 @@ class _Unpacker:
             self._take(member)
         else:
             raise bad("ends early: it has no manifest")
-        for path, target in self._links:
-            place = self._place(path)
-            os.symlink(target, place)
+        self._make_links()
         return Unpacked(header, self._files, self._bytes)
+
+    def _make_links(self) -> None:
+        links = {path for path, _ in self._links}
+        for path, target in self._links:
+            parts = path.split("/")
+            if any("/".join(parts[:count]) in links for count in range(1, len(parts))):
+                raise bad(f"has {path[:200]!r} below a link")
+            try:
+                os.symlink(target, self._place(path))
+            except FileExistsError:
+                raise bad(f"has {path[:200]!r} twice") from None
 
     def _next(self) -> tarfile.TarInfo | None:
         member = self._tar.next()

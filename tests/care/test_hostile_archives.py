@@ -39,6 +39,10 @@ def entry(name, data=b"x", **more):
     return info, data
 
 
+def link(name, target):
+    return entry(name, b"", type=tarfile.SYMTYPE, linkname=target)
+
+
 def archive(*members, said=SAID, manifest=True, more=()):
     """Return an archive of these members, with a manifest that is right but for ``more`` lines."""
     out, lines = io.BytesIO(), []
@@ -163,6 +167,10 @@ def test_nothing_is_written_through_a_link(bring_back, store, tmp_path):
         (archive(more=["{}"]), "lacks some of its files"),
         (archive(entry("runs/a")), "which no backup has"),
         (archive(entry("runs/a/b"), entry("runs/a/b/c")), "below a file"),
+        (archive(link("runs/a/b", "c"), link("runs/a/b", "d")), "twice"),
+        (archive(entry("runs/a/b/c"), link("runs/a/b", "d")), "twice"),
+        (archive(link("runs/a/p/q/x", "../.."), link("runs/a/p/q/x/y", "../../..")),
+         "below a link"),
     ],
 )  # fmt: skip
 def test_what_is_no_backup_is_refused(bring_back, data, why):
