@@ -37,6 +37,7 @@ SLACK_FILES = 100_000
 SPARE_BYTES = 64 << 20
 """Left free on the disk."""
 PATH_BYTES = 4096
+NAME_BYTES = 255
 READ_BYTES = 8 << 20
 """The most that is read at once: a header of tar is far smaller, whatever it says."""
 
@@ -311,7 +312,8 @@ def _checked(member: tarfile.TarInfo) -> str:
     """
     path = member.name
     shown = repr(path[:200])
-    if len(os.fsencode(path)) > PATH_BYTES:
+    longest = max(map(len, os.fsencode(path).split(b"/")))
+    if len(os.fsencode(path)) > PATH_BYTES or longest > NAME_BYTES:
         raise bad(f"has a path that is too long: {shown}")
     if any(part in ("", ".", "..") for part in path.split("/")) or "\0" in path:
         raise bad(f"has a path that leads out of it: {shown}")

@@ -167,6 +167,7 @@ def test_nothing_is_written_through_a_link(bring_back, store, tmp_path):
         (archive(more=["{}"]), "lacks some of its files"),
         (archive(entry("runs/a")), "which no backup has"),
         (archive(entry("runs/a/b"), entry("runs/a/b/c")), "below a file"),
+        (archive(entry("runs/a/" + "b" * 256)), "too long"),
         (archive(link("runs/a/b", "c"), link("runs/a/b", "d")), "twice"),
         (archive(entry("runs/a/b/c"), link("runs/a/b", "d")), "twice"),
         (archive(link("runs/a/p/q/x", "../.."), link("runs/a/p/q/x/y", "../../..")),
