@@ -64,7 +64,7 @@ def _told(name: str, seconds: int) -> bool:
     executed = re.findall(r"number_of_executed_units:\s*(\d+)", done.stderr)
     peak = re.findall(r"peak_rss_mb:\s*(\d+)", done.stderr)
     count, memory = (found[-1] if found else "?" for found in (executed, peak))
-    outcome = "nothing found" if done.returncode == 0 else "FINDING"
+    outcome = "nothing found" if done.returncode == 0 else f"FINDING, status {done.returncode}"
     print(f"{name:<22} {count:>9} executions  {memory:>5} MB  {outcome}", flush=True)
     if done.returncode:
         print(done.stderr[-3_000:], flush=True)

@@ -26,6 +26,44 @@ def _json(*values: object) -> bytes:
     return b"\xff".join(json.dumps(value).encode() for value in values)
 
 
+_MEMBERS = [
+    b"flaunch.db\nx", b"fruns/a/1/output.log\nlog", b"lruns/a/latest\n1/output.log",
+    b"lruns/a/out\n../../launch.db", b"f../x\n", b"1runs/a/hard\n", b"fruns/a/1\nx",
+    b"M\n{}\n5\n",
+]  # fmt: skip
+_RECORD: dict[str, object] = {
+    "row": {
+        "seq": 1, "id": "abcd1234", "place": 1, "name": "n", "project": "p", "job": "j",
+        "version": "v1", "queue_id": 1, "state": "failed", "exit_code": 1, "config": "{}",
+        "attempt": 1, "tags": "[]", "spec": "{}", "created_at": "2030-01-01T00:00:00Z",
+        "started_at": "2030-01-01T00:00:00Z", "claimed_at": "2030-01-01T00:00:00Z",
+    },
+    "queue": {"id": 1, "name": "q", "resource": "local-process", "created_at": ""},
+    "job": {"id": 1, "name": "j", "kind": "code", "created_at": ""},
+    "version": {"id": 1, "job_id": 1, "number": 1, "created_at": ""},
+    "events": [{"at": "", "run_id": "abcd1234", "attempt": 1, "actor": "a", "message": ""}],
+    "dependencies": [{"run_id": "abcd1234", "on_run": "b"}],
+    "files": {"1/exit": [3, "ab"], "1/output.log": [9, ""]}, "kept": {"1/exit": "{}"}, "lost": {},
+}  # fmt: skip
+_WANDB_JOB: dict[str, object] = {
+    "source_type": "repo",
+    "source": {
+        "git": {"remote": "https://h/x.git", "commit": "abcdef1234"},
+        "entrypoint": ["python3.11", "a/train.py"], "args": ["--x"], "notebook": True,
+        "dockerfile": "a/Dockerfile", "build_context": "a",
+    },
+    "runtime": "3.11.4",
+    "input_types": {
+        "@wandb.config": {"wb_type": "typedDict", "params": {"type_map": {
+            "a": {"wb_type": "union", "params": {"allowed_types": [{"wb_type": "number"}]}},
+            "b": {"wb_type": "const", "params": {"val": 1}}}}},
+        "files": {"c.yaml": {"wb_type": "dict"}},
+    },
+    "input_schemas": {"@wandb.config": {"type": "object", "properties": {"a": {"type": "number"}}}},
+    "services": {"x": 1},
+}  # fmt: skip
+_BARS = b"outer 1\n\rinner 1\x1b[A\n\rinner 2\x1b[A\router 2\n\rinner 1\x1b[2A\n\n\nend\n"
+
 SEEDS: dict[str, list[bytes]] = {
     "wandb_file": [encoding.log(_RECORDS)[7:], encoding.log(_RECORDS)[7:90], bytes(40_000)],
     "wandb_records": [b"\n\n".join(_RECORDS)],
@@ -58,4 +96,20 @@ SEEDS: dict[str, list[bytes]] = {
     "quantities_and_times": [b"1h30m", b"1-02:03:04", b"20GiB", b"tomorrow 06:00", b"abc:ok"],
     "env_files": [b"A=1\nexport B='x\ny' # z\nC=\"\\n\\$\"\n", b"A=# none"],
     "ignore_files": [b"*.pt\n!a/**/b\n[[:alpha:]-z]\\ \n/x/\n\na/b/c", b"**\n\nx"],
+    "backup_archives": [
+        b"m" + b"\xff\xff".join(_MEMBERS[:3]),
+        *(b"m" + member for member in _MEMBERS),
+        b"x\x1f\x8b\x08",
+    ],
+    "run_records": [_json(_RECORD)],
+    "wandb_jobs": [_json(_WANDB_JOB), _json({"source_type": "image", "source": {"image": "x"}})],
+    "file_words": [b"conf/m.yaml:opt.lr\xff0.1\na.b=2\n../x.json:=1", b"a\\.b\\\\.c\xffx=y"],
+    "log_folds": [_BARS, _BARS * 30, b"\x1b[99A" * 9 + b"x\n" * 200, _LOG],
+    "patterns": [
+        b"(a+)+$\xff" + b"a" * 40 + b"\n",
+        b"^x{2,3}|[[:alpha:]]\\b\xffxxx abc",
+        b"plain\xffa PLAIN plain",
+        b"(?=a)\xffa",
+        "é|(?i)ß\xff".encode("latin-1") + "é ß".encode(),
+    ],
 }

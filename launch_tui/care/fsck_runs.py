@@ -20,6 +20,7 @@ from launch_tui.care.fsck_store import keep_aside
 from launch_tui.care.orphans import account_of_directory, is_alive
 from launch_tui.domain.attempt import Attempt
 from launch_tui.domain.run import ACTIVE, ENDED
+from launch_tui.errors import StoreError
 from launch_tui.store import inspection
 from launch_tui.store.accounts import note_damage, put_record
 from launch_tui.store.database import Database
@@ -142,7 +143,7 @@ def _file(
         return Finding(
             **common,
             next_step="put it back from the run's record",
-            mend=lambda: _put_back(home.run(run_id) / relative, kept),
+            mend=lambda: _put_back(home.run(run_id), relative, kept),
         )
     if relative == _METRICS:
         return Finding(
@@ -247,7 +248,11 @@ def _record(home: Home, run_id: str, lost: dict[str, str] | None = None) -> None
     run_record.refresh(home, run_id, account, before, record_lost)
 
 
-def _put_back(path: Path, text: str) -> None:
+def _put_back(directory: Path, relative: str, text: str) -> None:
+    path = directory / relative
+    if path.parent.is_symlink():
+        # Whatever it leads to is no part of the run's record.
+        raise StoreError(f"{path.parent} is a link now", next_step="remove the link")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text.encode("utf-8", "surrogateescape"))
 

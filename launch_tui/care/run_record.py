@@ -11,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
+from launch_tui.domain.run import RunState
 from launch_tui.store.accounts import record_of
 from launch_tui.store.durable import write_atomically
 
@@ -33,6 +35,9 @@ ALL_DIGESTED_BYTES = 512 << 20
 """Bytes of one run that are digested at most."""
 MOST_FILES = 20_000
 _KEPT_NAMES = frozenset({"spec.json", "started", "pid", "exit"})
+_KEPT_PATH = re.compile(rf"((?!\.\.?/)[^/\0]+/)?({'|'.join(map(re.escape, sorted(_KEPT_NAMES)))})")
+_STATES = frozenset(RunState)
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def gather(db: Database, run_id: str) -> dict[str, Any]:
@@ -111,15 +116,75 @@ def refresh(
 
 
 def read(home: Home, run_id: str) -> dict[str, Any] | None:
-    """Return the record; None when there is none, or none that is whole."""
+    """Return the record; None when there is none, or none that is whole.
+
+    A backup, and with it a record, may come from anybody: what is not of the shape that ``write``
+    gives it, or names a file outside the run, is not whole.
+    """
     try:
         data, _, total = (home.run(run_id) / NAME).read_bytes().rstrip(b"\n").rpartition(b"\n")
         if hashlib.sha256(data).hexdigest().encode() != total:
             return None
         document = json.loads(data)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return document if isinstance(document, dict) else None
+    return document if _is_record(document, run_id) else None
+
+
+def _is_record(document: object, run_id: str) -> bool:
+    if not isinstance(document, dict):
+        return False
+    row, files, kept = document.get("row"), document.get("files"), document.get("kept")
+    return (
+        _is_row(row)
+        and row.get("id") == run_id
+        and row.get("state") in _STATES
+        and {"seq", "place"} <= row.keys()
+        and _is_row(document.get("queue"))
+        and all(_is_row(document.get(name, {})) for name in ("job", "version"))
+        and all(_are_rows(document.get(name), run_id) for name in ("events", "dependencies"))
+        and isinstance(files, dict)
+        and all(_is_inside(path) and _is_file(of) for path, of in files.items())
+        and isinstance(kept, dict)
+        and all(_KEPT_PATH.fullmatch(path) and _is_text(text) for path, text in kept.items())
+        and isinstance(lost := document.get("lost"), dict)
+        and all(_is_inside(path) and _is_value(cause) for path, cause in lost.items())
+    )
+
+
+def _are_rows(rows: object, run_id: str) -> bool:
+    return isinstance(rows, list) and all(
+        _is_row(row) and row.get("run_id") == run_id for row in rows
+    )
+
+
+def _is_row(row: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(row, dict) and all(map(_is_value, row.values()))
+
+
+def _is_value(value: object) -> bool:
+    """Whether SQLite can hold it."""
+    if isinstance(value, str):
+        return not _SURROGATES.search(value)
+    if isinstance(value, int):
+        return -(1 << 63) <= value < 1 << 63
+    return value is None or isinstance(value, float)
+
+
+def _is_text(text: object) -> bool:
+    """Whether it is what was read of a small file."""
+    try:
+        return isinstance(text, str) and len(text.encode("utf-8", "surrogateescape")) <= KEPT_BYTES
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_file(of: object) -> bool:
+    return isinstance(of, list) and list(map(type, of)) == [int, str]
+
+
+def _is_inside(path: str) -> bool:
+    return not {"", ".", ".."} & set(path.split("/")) and "\0" not in path
 
 
 def is_there(home: Home, run_id: str) -> bool:

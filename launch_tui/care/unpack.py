@@ -37,6 +37,7 @@ SLACK_FILES = 100_000
 SPARE_BYTES = 64 << 20
 """Left free on the disk."""
 PATH_BYTES = 4096
+NAME_BYTES = 255
 READ_BYTES = 8 << 20
 """The most that is read at once: a header of tar is far smaller, whatever it says."""
 
@@ -114,10 +115,19 @@ class _Unpacker:
             self._take(member)
         else:
             raise bad("ends early: it has no manifest")
-        for path, target in self._links:
-            place = self._place(path)
-            os.symlink(target, place)
+        self._make_links()
         return Unpacked(header, self._files, self._bytes)
+
+    def _make_links(self) -> None:
+        links = {path for path, _ in self._links}
+        for path, target in self._links:
+            parts = path.split("/")
+            if any("/".join(parts[:count]) in links for count in range(1, len(parts))):
+                raise bad(f"has {path[:200]!r} below a link")
+            try:
+                os.symlink(target, self._place(path))
+            except FileExistsError:
+                raise bad(f"has {path[:200]!r} twice") from None
 
     def _next(self) -> tarfile.TarInfo | None:
         member = self._tar.next()
@@ -224,6 +234,8 @@ class _Unpacker:
         content, listed, lines = self._content(member), hashlib.sha256(), 0
         while line := content.readline(LINE_BYTES):
             values = json.loads(line)
+            if not isinstance(values, dict):
+                raise bad("has a manifest that cannot be read")
             if "members" in values:
                 if values["members"] != lines or lines != self._lines:
                     raise bad("lacks some of its files")
@@ -232,9 +244,9 @@ class _Unpacker:
             what = (
                 f"link:{values['link']}"
                 if "link" in values
-                else f"{values['size']}:{values['sha256']}"
+                else f"{values.get('size')}:{values.get('sha256')}"
             )
-            listed.update(f"{values['path']}\0{what}\n".encode("utf-8", "surrogateescape"))
+            listed.update(f"{values.get('path')}\0{what}\n".encode("utf-8", "surrogateescape"))
         else:
             raise bad("has a manifest that ends early")
         if listed.digest() != self._journal.digest():
@@ -300,7 +312,8 @@ def _checked(member: tarfile.TarInfo) -> str:
     """
     path = member.name
     shown = repr(path[:200])
-    if len(os.fsencode(path)) > PATH_BYTES:
+    longest = max(map(len, os.fsencode(path).split(b"/")))
+    if len(os.fsencode(path)) > PATH_BYTES or longest > NAME_BYTES:
         raise bad(f"has a path that is too long: {shown}")
     if any(part in ("", ".", "..") for part in path.split("/")) or "\0" in path:
         raise bad(f"has a path that leads out of it: {shown}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from launch_tui.cli.output import line, notes, print_json, say
+from launch_tui.domain.home_path import at_home
 from launch_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,13 +25,14 @@ def backup(arguments: Arguments) -> int:
 
     name, exclude = arguments.words[0], arguments.many("exclude")
     to_stream = name == STREAM
+    _check_name(name)
     if to_stream:
         _check_stream(arguments)
     with arguments.open() as sdk:
         if to_stream:
             taken = keeping.backup_to(sdk, sys.stdout.buffer, exclude=exclude)
         else:
-            target = Path(name).expanduser()
+            target = at_home(name)
             taken = keeping.backup(sdk, target, force=arguments.on("force"), exclude=exclude)
     notes(taken.notes)
     if arguments.json:
@@ -74,13 +75,19 @@ def _check_stream(arguments: Arguments) -> None:
 def _opened(name: str) -> IO[bytes]:
     if name == STREAM:
         return open(os.dup(sys.stdin.fileno()), "rb", buffering=0)  # noqa: PTH123
-    path = Path(name).expanduser()
+    _check_name(name)
+    path = at_home(name)
     if path.exists() and not path.is_file():
         raise UsageError("FILE", f"{path} is no file", allowed="a file, or - for stdin")
     try:
         return path.open("rb", buffering=0)
     except OSError as error:
         raise UsageError("FILE", f"{path} cannot be read: {error.strerror}") from error
+
+
+def _check_name(name: str) -> None:
+    if "\0" in name:
+        raise UsageError("FILE", "holds a NUL character", allowed="a path, or -")
 
 
 def _told(taken: Taken) -> str:

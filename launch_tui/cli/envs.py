@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.output import print_json, say, table
 from launch_tui.cli.times import span
+from launch_tui.domain.quantities import MAX_DURATION
 from launch_tui.domain.run import ACTIVE
 from launch_tui.errors import UsageError
 from launch_tui.store.clock import seconds
@@ -67,7 +68,10 @@ def older_than(arguments: Arguments) -> float:
     match = _AGE.match(text)
     if match is None:
         raise UsageError("--older-than", f"{text!r} is no age", allowed="such as 30d, 12h, 0s")
-    return float(match[1]) * _UNITS[match[2]]
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if seconds > MAX_DURATION:
+        raise UsageError("--older-than", f"{text!r} is more than ten years", allowed="such as 30d")
+    return seconds
 
 
 def _print(found: Sequence[CachedEnvironment], *, json: bool) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.cli.output import brief, print_json, say, table
+from launch_tui.cli.output import brief, print_json, print_json_object, say, table
 from launch_tui.cli.parsing import nearest
 from launch_tui.errors import NotFound
-from launch_tui.sdk.points import points_of
+from launch_tui.sdk.points import points_of_many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +33,9 @@ def metrics(arguments: Arguments) -> int:
         infos = {info.name: info for info in logged}
         keys = _chosen(run_id, list(infos), patterns)
         if arguments.json:
-            print_json({key: points_of(reader, key) for key in keys})
+            print_json_object(points_of_many(reader, [infos[key] for key in keys]))
         elif patterns:
-            _print_values({key: points_of(reader, key) for key in keys})
+            _print_values(dict(points_of_many(reader, [infos[key] for key in keys])))
         else:
             _print_keys([infos[key] for key in keys])
     return 0

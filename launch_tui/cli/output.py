@@ -94,6 +94,15 @@ def print_json(value: Any) -> None:  # noqa: ANN401
     print(to_json(value))
 
 
+def print_json_object(items: Iterable[tuple[str, Any]]) -> None:
+    """Print one JSON object on one line, of which only one value is held at a time."""
+    before = "{"
+    for key, value in items:
+        print(f"{before}{to_json(key)}: {to_json(value)}", end="")
+        before = ", "
+    print("}" if before == ", " else "{}")
+
+
 def to_json(value: Any) -> str:  # noqa: ANN401
     """Return a value as strict JSON on one line."""
     try:

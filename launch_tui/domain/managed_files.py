@@ -21,7 +21,7 @@ ENDINGS = (".json", ".yaml", ".yml")
 """What W&B's ``manage_config_file`` reads."""
 MARK = ":"
 
-_FILE_WORD = re.compile(r"(.+?\.(?:json|ya?ml)):(.*)\Z", re.DOTALL)
+_FILE_WORD = re.compile(r"(.+?(?<!\\)\.(?:json|ya?ml)):(.*)\Z", re.DOTALL)
 _ESCAPED = re.compile(r"\\([\\.])|\.")
 
 
@@ -33,7 +33,8 @@ def file_key(path: str) -> str:
 def path_of(key: str) -> str:
     """Return the file that a key stands for, empty for a key of ``wandb.config``."""
     path = key.removesuffix(MARK)
-    return path if path != key and path.endswith(ENDINGS) else ""
+    is_file = path != key and path.endswith(ENDINGS) and path not in ENDINGS
+    return path if is_file else ""
 
 
 def split_files(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -100,7 +101,8 @@ def joined_key(path: Iterable[str]) -> str:
 def written_key(path: Iterable[str]) -> str:
     r"""Return the word that ``split_key`` reads as these parts."""
     return joined_key(
-        part if path_of(part) else part.replace("\\", "\\\\").replace(".", "\\.") for part in path
+        part if not at and path_of(part) else part.replace("\\", "\\\\").replace(".", "\\.")
+        for at, part in enumerate(path)
     )
 
 

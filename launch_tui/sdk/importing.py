@@ -88,6 +88,9 @@ class _Import:
         if job.kind == "image":
             if request.files:
                 raise UsageError("--files", "means nothing for an image", allowed="without it")
+            for flag, given in (("--venv", request.venv), ("--python", request.python)):
+                if given:
+                    raise UsageError(flag, "means nothing for an image", allowed="without it")
             return self._create(
                 kind=JobKind.IMAGE, place=job.image, entry_point=job.entry_point or None
             )

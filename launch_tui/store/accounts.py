@@ -47,7 +47,7 @@ def put_record(db: Database, record: Mapping[str, Any]) -> bool:
     """Make a run's rows again, with its queue and its job where those are gone, too.
 
     Returns:
-        Whether it was put back; False where the store has that run.
+        Whether it was put back; False where the store has that run, or cannot have it.
     """
     row = dict(record["row"])
     with db.transaction():
@@ -62,6 +62,8 @@ def put_record(db: Database, record: Mapping[str, Any]) -> bool:
             last = db.one("SELECT coalesce(max(seq), 0) + 1 FROM runs")
             row["place"] = last[0] if last else 1
         _put(db, "runs", row)
+        if not db.one("SELECT 1 FROM runs WHERE id = ?", (row["id"],)):
+            return False
         for event in record["events"]:
             _put(db, "events", {key: value for key, value in event.items() if key != "id"})
         for dependency in record["dependencies"]:
@@ -102,7 +104,7 @@ def _queue(db: Database, queue: Mapping[str, Any]) -> int:
 
 def _job(db: Database, record: Mapping[str, Any]) -> None:
     job, version = record.get("job") or {}, record.get("version") or {}
-    if not job or not version:
+    if not job.get("name") or not version:
         return
     _put(db, "jobs", {key: value for key, value in job.items() if key != "id"})
     found = db.one("SELECT id FROM jobs WHERE name = ?", (job["name"],))

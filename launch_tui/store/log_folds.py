@@ -202,7 +202,9 @@ class _Screen:
 
     def _go_up(self, lines: int, folds: list[Fold]) -> bool:
         """Move the cursor up; True when what it is in now is folded."""
-        self._cursor = target = max(0, self._cursor - lines)
+        # No terminal goes above its first line, however far up it is sent.
+        top = max(len(self._rows), self._cursor + 1) - _HIGHEST
+        self._cursor = target = max(0, top, self._cursor - lines)
         while self._is_inside(target, folds) and target < self.places[-1]:
             # Above the last fold: what begins here takes that in.
             del folds[-1], self.places[-1]

@@ -26,6 +26,7 @@ from launch_tui.store._packed import (
 )
 from launch_tui.store._series_file import HISTORY, STATS, open_for_writing, translated
 from launch_tui.store._series_rows import Rows, Series
+from launch_tui.store._series_tail import tail_columns
 from launch_tui.store.series_read import SeriesInfo, SeriesReader
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class SeriesWriter:
 
     def _write_chunks(self, columns: dict[int, Column]) -> None:
         """Move the tail and the new points into chunks, by series."""
-        earlier = self._tail_columns()
+        earlier = tail_columns(self._connection)
         for number, (steps, values) in columns.items():
             old = earlier.setdefault(number, (array("q"), array("d")))
             old[0].extend(steps)
@@ -230,20 +231,6 @@ class SeriesWriter:
         self._connection.execute("DELETE FROM shape")
         self._shapes.clear()
         self._tail_rows = self._tail_points = 0
-
-    def _tail_columns(self) -> dict[int, Column]:
-        columns: dict[int, Column] = {}
-        members = {shape: ids for ids, shape in self._shapes.items()}
-        for shape, packed_steps, packed in self._connection.execute(
-            "SELECT shape, steps, packed FROM tail ORDER BY id"
-        ):
-            ids, numbers = members[shape], array("d", packed)
-            new_steps = unpack_steps(packed_steps, len(numbers) // len(ids))
-            for at, number in enumerate(ids):
-                steps, values = columns.setdefault(number, (array("q"), array("d")))
-                steps.extend(new_steps)
-                values.extend(numbers[at :: len(ids)])
-        return columns
 
     def _extend_chunks(self, series: int, steps: array[int], values: array[float]) -> None:
         last = self._connection.execute(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from array import array
 from bisect import bisect_right
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite, nan
@@ -17,15 +18,20 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.store._downsample import MAX_BUCKETS, Bucket, Buckets
 from launch_tui.store._packed import Node, unpack_nodes, unpack_steps, unpack_values
 from launch_tui.store._series_file import HISTORY, STATS, open_for_reading, translated
+from launch_tui.store._series_tail import tail_columns, tail_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    _Stretch = tuple[Sequence[int], array[float]]
+
 _CHUNKS_PER_BUCKET = 8
 POINTS_READ_SINGLY = 16_384
+POINTS_AT_ONCE = 1_000_000
+"""Points that are held at a time when many keys are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +92,16 @@ class SeriesReader:
         for steps, values in self._stretches(HISTORY, key):
             points.extend(zip(steps, values, strict=True))
         return points
+
+    def points_of_many(self, keys: Iterable[str]) -> Iterator[tuple[str, list[tuple[int, float]]]]:
+        """Yield keys of the history with their (step, value), as ``points`` returns them.
+
+        All keys of a run cost little more than one pass over the file, and memory for a million
+        points or the longest key. No state of the file is held while the caller is at work.
+        """
+        for some in self._batches(keys):
+            for key, series in some:
+                yield key, [point for part in series for point in zip(*part, strict=True)]
 
     def stats_points(self, key: str) -> list[tuple[float, float]]:
         """Return every (seconds since the epoch, value) of a system metric."""
@@ -197,13 +213,32 @@ class SeriesReader:
             series = _find(connection, kind, key)
             if connection is None or series is None:
                 return
-            for count, steps, values in connection.execute(
-                "SELECT c.count, p.steps, p.points FROM chunk c JOIN packed p ON p.chunk = c.id"
-                " WHERE c.series = ? ORDER BY c.id",
-                (series.id,),
-            ):
-                yield unpack_steps(steps, count), unpack_values(values)
-            yield _tail(connection, series.id)
+            yield from _packed_points(connection, series.id)
+            yield tail_of(connection, series.id)
+
+    def _batches(self, keys: Iterable[str]) -> Iterator[list[tuple[str, list[_Stretch]]]]:
+        """Yield keys and their stretches, about ``POINTS_AT_ONCE`` points together."""
+        left = deque(keys)
+        while left:
+            with self._reading() as connection:
+                chosen: dict[str, int] = {}
+                points = 0
+                while left and points <= POINTS_AT_ONCE:
+                    series = _find(connection, HISTORY, left[0])
+                    if points and series and points + series.count > POINTS_AT_ONCE:
+                        break
+                    key = left.popleft()
+                    if series:
+                        chosen[key] = series.id
+                        points += series.count
+                if connection is None:
+                    return
+                tail = tail_columns(connection, set(chosen.values()))
+                some = [
+                    (key, [*_packed_points(connection, one), *([tail[one]] if one in tail else [])])
+                    for key, one in chosen.items()
+                ]
+            yield some
 
     def _milestones(self, key: str) -> tuple[Sequence[int], Sequence[float]]:
         with self._reading() as connection:
@@ -217,7 +252,7 @@ class SeriesReader:
                     "SELECT nodes FROM chunk WHERE series = ? ORDER BY id", (series.id,)
                 ):
                     pairs.extend((node[1], node[4]) for node in unpack_nodes(nodes))
-                pairs.extend(zip(*_tail(connection, series.id), strict=True))
+                pairs.extend(zip(*tail_of(connection, series.id), strict=True))
         if not pairs:
             pairs = self.points(key)
         ordered = sorted((step, value) for step, value in pairs if isfinite(value))
@@ -305,7 +340,7 @@ def _fill(connection: sqlite3.Connection, series: _Found, sink: Buckets, buckets
                 sink.add(*chunk_node(node))
             else:
                 _fill_from_nodes(connection, number, node[5], sink)
-    sink.add_points(*_tail(connection, series.id))
+    sink.add_points(*tail_of(connection, series.id))
 
 
 def _fill_from_nodes(connection: sqlite3.Connection, chunk: int, count: int, sink: Buckets) -> None:
@@ -357,6 +392,15 @@ def unpacked(
     return unpack_steps(steps, count), unpack_values(values)
 
 
+def _packed_points(connection: sqlite3.Connection, series: int) -> Iterator[_Stretch]:
+    for count, steps, values in connection.execute(
+        "SELECT c.count, p.steps, p.points FROM chunk c JOIN packed p ON p.chunk = c.id"
+        " WHERE c.series = ? ORDER BY c.id",
+        (series,),
+    ):
+        yield unpack_steps(steps, count), unpack_values(values)
+
+
 def _first_point(connection: sqlite3.Connection, series: int) -> list[tuple[int, float]]:
     row = connection.execute(
         "SELECT id, count FROM chunk WHERE series = ? ORDER BY id LIMIT 1", (series,)
@@ -365,26 +409,6 @@ def _first_point(connection: sqlite3.Connection, series: int) -> list[tuple[int,
         return []
     steps, values = unpacked(connection, *row)
     return [(steps[0], values[0])]
-
-
-def _tail(connection: sqlite3.Connection, series: int) -> tuple[array[int], array[float]]:
-    """Return the points of a series that are not in chunks yet."""
-    places: dict[int, tuple[int, int]] = {}
-    for shape, members in connection.execute("SELECT id, members FROM shape"):
-        ids = array("I", members)
-        if series in ids:
-            places[shape] = (ids.index(series), len(ids))
-    steps: array[int] = array("q")
-    values: array[float] = array("d")
-    for shape, packed_steps, packed in connection.execute(
-        "SELECT shape, steps, packed FROM tail ORDER BY id"
-    ):
-        if shape in places:
-            at, width = places[shape]
-            numbers = array("d", packed)
-            steps.extend(unpack_steps(packed_steps, len(numbers) // width))
-            values.extend(numbers[at::width])
-    return steps, values
 
 
 def _interpolated(known: tuple[Sequence[int], Sequence[float]], step: int) -> float:

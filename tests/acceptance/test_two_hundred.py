@@ -11,6 +11,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,11 +19,17 @@ import pytest
 
 from launch_tui.cli.program import main
 from launch_tui.domain.job import JobKind
+from launch_tui.domain.words import parse_assignments
 from launch_tui.errors import UsageError
 from launch_tui.sdk import Launch, LaunchRequest
+from launch_tui.sdk.importing import ImportRequest
 from launch_tui.sdk.jobs import JobRequest
+from launch_tui.tui.app import LaunchApp
 from launch_tui.tui.form_fields import Field, read_field
 from launch_tui.tui.launch_model import for_job
+from launch_tui.tui.screens.new_job import NewJob
+from launch_tui.tui.screens.new_queue import NewQueue
+from launch_tui.tui.widgets.field_row import FieldRow
 
 
 class Bad(NamedTuple):
@@ -79,6 +86,7 @@ REQUEST = {
     "-R": ("resource_args", json.loads),
     "--setenv": ("setenv", lambda text: dict([text.split("=", 1)])),
     "-v": ("template_variables", lambda text: dict([text.split("=", 1)])),
+    "--tracking": ("tracking", str),
 }  # fmt: skip
 """The field of a ``LaunchRequest`` that a flag fills, and how."""
 JOB = {
@@ -101,6 +109,19 @@ FORM = {
     "--memory": "args.memory", "--timeout": "args.timeout", "--param": "params",
 }  # fmt: skip
 """The field of the launch form that takes what a flag takes."""
+QUEUE_FORM = {
+    "--max-running": "max_running", "-c": "config", "--template-variables": "template_variables",
+}  # fmt: skip
+JOB_FORM = {
+    "-n": "name", "-E": "entry_point", "-d": "description", "-r": "python_version",
+    "--python": "python", "-B": "base_image", "-D": "dockerfile", "-b": "context",
+    "--link": "links", "-g": "ref",
+}  # fmt: skip
+IMPORT = {
+    "--files": ("files", str), "-n": ("name", str), "-a": ("aliases", lambda text: (text,)),
+    "-d": ("description", str), "--venv": ("venv", str), "--python": ("python", str),
+    "--tracking": ("tracking", str),
+}  # fmt: skip
 
 
 def named(row):
@@ -218,6 +239,28 @@ def values_of(words_given, fields):
     return found
 
 
+def words_call(given):
+    """The call that ``key=value`` words stand for: what they give is checked by all."""
+    if given[:2] != ["launch", "proj"] or not all("=" in word for word in given[2:]):
+        return None
+    try:
+        config = parse_assignments(given[2:])
+    except UsageError:
+        return None
+    return lambda launch: launch.launch(LaunchRequest(job="proj", config=config))
+
+
+def import_call(given):
+    """The call that ``job import`` stands for."""
+    if given[:2] != ["job", "import"] or len(given) < 3 or "" in given:
+        return None
+    values = values_of(given[3:], IMPORT)
+    if values is None:
+        return None
+    request = ImportRequest(place=given[2], **values)
+    return lambda launch: launch.jobs.import_wandb(request)
+
+
 def sdk_call(row, place):
     """The call of the SDK that a row's words stand for; None where there is none."""
     given = [filled(word, place) for word in row.words]
@@ -229,6 +272,8 @@ def sdk_call(row, place):
         if values is not None and "" not in given:
             request = LaunchRequest(**{"job": given[1], **values})
             return lambda launch: launch.launch(request)
+    if (call := words_call(given) or import_call(given)) is not None:
+        return call
     if given[:3] in (["job", "create", kind] for kind in ("code", "git", "image")):
         values = values_of(given[4:], JOB)
         if values is not None and "" not in given:
@@ -254,6 +299,45 @@ def in_form(row):
     return of_a_job and len(flags) == 2 and flags[0] in FORM and flags[1] != ""
 
 
+def typed(words_given, fields):
+    """What is typed into which field of a form; None where a flag has no field or no value."""
+    if len(words_given) % 2 or len(set(words_given[::2])) < len(words_given) / 2:
+        return None
+    found = dict(zip(words_given[::2], words_given[1::2], strict=True))
+    if not all(flag in fields and text for flag, text in found.items()):
+        return None
+    return {fields[flag]: text for flag, text in found.items()}
+
+
+def in_queue_form(row):
+    """What a row's words are in the form of a new queue; None where it has no such field.
+
+    A document is typed into the form itself, so what is wrong with a file is not for it.
+    """
+    given = row.words
+    if given[:2] != ("queue", "create") or len(given) < 5 or given[3] != "-r" or not given[2]:
+        return None
+    texts = typed(given[5:], QUEUE_FORM)
+    documents = [texts[key] for key in ("config", "template_variables") if texts and key in texts]
+    if given[4] != "process" or texts is None or not all(text[0] == "{" for text in documents):
+        return None
+    return {"name": given[2], **texts}
+
+
+def in_job_form(row):
+    """What a row's words are in the form of a new job; None where it has no such field."""
+    given = row.words
+    if given[:2] != ("job", "create") or len(given) < 4 or not given[3]:
+        return None
+    texts = typed(given[4:], JOB_FORM)
+    place = {"code": "", "git": "", "image": "image:"}.get(given[2])
+    if texts is None or place is None or (given[2] == "git" and "://" not in given[3]):
+        return None
+    return {"place": f"{place}{given[3]}", **texts}
+
+
+QUEUE_FORM_TABLE = [row for row in TABLE if in_queue_form(row)]
+JOB_FORM_TABLE = [row for row in TABLE if in_job_form(row)]
 SDK_TABLE = [row for row in TABLE if sdk_call(row, {})]
 FORM_TABLE = [row for row in TABLE if in_form(row)]
 
@@ -261,6 +345,8 @@ FORM_TABLE = [row for row in TABLE if in_form(row)]
 def test_much_of_the_table_is_for_sdk_and_form_too():
     assert len(SDK_TABLE) >= 120
     assert len(FORM_TABLE) >= 50
+    assert len(QUEUE_FORM_TABLE) >= 50
+    assert len(JOB_FORM_TABLE) >= 25
 
 
 @pytest.mark.parametrize("row", SDK_TABLE, ids=named)
@@ -295,6 +381,55 @@ def test_the_form_refuses_it_where_it_has_the_field(row, place, state):
             fill_in()
     assert str(caught.value).count("\n") == 0
     assert state() == before
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("form", "table", "texts_of"),
+    [(NewQueue, QUEUE_FORM_TABLE, in_queue_form), (NewJob, JOB_FORM_TABLE, in_job_form)],
+    ids=["queue", "job"],
+)
+async def test_the_other_forms_refuse_it_where_they_have_the_field(
+    form, table, texts_of, place, state, wait_for
+):
+    app = LaunchApp(Path(place["{at}"], "home"))
+    taken = []
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.pulse.stop()
+        before = state()
+        for row in table:
+            shown, closed = form(), []
+            app.push_screen(shown, closed.append)
+            await wait_for(pilot, lambda one=shown: one.is_mounted and one.query(FieldRow))
+            rows = {each.field.key: each for each in shown.query(FieldRow)}
+            for key, text in texts_of(row).items():
+                rows[key].set_text(filled(text, place))
+            await pilot.pause()
+            shown.action_form_submit()
+            await wait_for(pilot, lambda one=shown, end=closed: end or not one._busy)
+            told = [*shown.errors.values()]
+            if shown.is_mounted and shown.query_one("#form-says").has_class("-wrong"):
+                told.append(str(shown.query_one("#form-says").render()))
+            if closed or not all(told) or len(told) < 1 or state() != before:
+                taken.append(row)
+                before = state()
+            if not closed:
+                shown.dismiss(None)
+                await pilot.pause()
+    assert taken == []
+
+
+@pytest.fixture
+def wait_for():
+    """Returns ``await wait_for(pilot, condition)``."""
+
+    async def until(pilot, condition):
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, "it did not come true"
+            await pilot.pause(0.01)
+
+    return until
 
 
 def test_words_that_are_no_text_are_refused(place):

@@ -39,8 +39,12 @@ def entry(name, data=b"x", **more):
     return info, data
 
 
-def archive(*members, said=SAID, manifest=True):
-    """Return an archive of these members, with a manifest that is right about them."""
+def link(name, target):
+    return entry(name, b"", type=tarfile.SYMTYPE, linkname=target)
+
+
+def archive(*members, said=SAID, manifest=True, more=()):
+    """Return an archive of these members, with a manifest that is right but for ``more`` lines."""
     out, lines = io.BytesIO(), []
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
         head = entry(HEADER, json.dumps(said).encode()) if said else None
@@ -55,6 +59,7 @@ def archive(*members, said=SAID, manifest=True):
                 line = {"path": info.name, "link": info.linkname}
             lines.append(json.dumps(line))
         if manifest:
+            lines += more
             lines.append(json.dumps({"members": len(lines)}))
             tar.addfile(
                 *(lambda e: (e[0], io.BytesIO(e[1])))(entry(MANIFEST, "\n".join(lines).encode()))
@@ -157,8 +162,16 @@ def test_nothing_is_written_through_a_link(bring_back, store, tmp_path):
         (archive(said={**SAID, "format": 2}), "newer launch_tui"),
         (archive(said={**SAID, "schema": SCHEMA_VERSION + 1}), "newer launch_tui"),
         (archive(said={**SAID, "taken_at": "x" * 100_000}), "too long"),
+        (archive(more=["5"]), "manifest that cannot be read"),
+        (archive(more=["[]"]), "manifest that cannot be read"),
+        (archive(more=["{}"]), "lacks some of its files"),
         (archive(entry("runs/a")), "which no backup has"),
         (archive(entry("runs/a/b"), entry("runs/a/b/c")), "below a file"),
+        (archive(entry("runs/a/" + "b" * 256)), "too long"),
+        (archive(link("runs/a/b", "c"), link("runs/a/b", "d")), "twice"),
+        (archive(entry("runs/a/b/c"), link("runs/a/b", "d")), "twice"),
+        (archive(link("runs/a/p/q/x", "../.."), link("runs/a/p/q/x/y", "../../..")),
+         "below a link"),
     ],
 )  # fmt: skip
 def test_what_is_no_backup_is_refused(bring_back, data, why):

@@ -117,6 +117,61 @@ def test_a_record_that_is_not_whole_is_none(launch, ended):
     assert run_record.read(launch.home, ended)
 
 
+def forged(launch, run_id, change):
+    """Write another record with a right digest, as a backup from anybody may have it."""
+    record = run_record.read(launch.home, run_id)
+    change(record)
+    run_record._write(launch.home, run_id, record)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r["kept"].update({"../../written": "x"}),
+        lambda r: r["kept"].update({"../exit": "x"}),
+        lambda r: r["kept"].update({"/tmp/exit": "x"}),
+        lambda r: r["kept"].update({"1/exit": 5}),
+        lambda r: r["kept"].update({"1/exit": "x" * 5000}),
+        lambda r: r["files"].update({"../../launch.db": [1, ""]}),
+        lambda r: r["files"].update({"1/exit": "x"}),
+        lambda r: r["files"].update({"1/exit": [True, ""]}),
+        lambda r: r["lost"].update({"..": "x"}),
+        lambda r: r["row"].update(id="abcd1234"),
+        lambda r: r["row"].update(state="frob"),
+        lambda r: r["row"].update(note=["x"]),
+        lambda r: r["row"].update(note="\ud800"),
+        lambda r: r["row"].update(exit_code=1 << 70),
+        lambda r: r["row"].pop("seq"),
+        lambda r: r["events"].append(5),
+        lambda r: r["events"].append({"run_id": "abcd1234"}),
+        lambda r: r.pop("kept"),
+        lambda r: r.update(queue=5),
+    ],
+)
+def test_a_record_of_another_shape_is_damaged_and_made_anew(launch, ended, change):
+    forged(launch, ended, change)
+    launch.close()
+    (finding,) = check(launch.home).found
+    assert finding.cause == "the record of the run is damaged"
+    before = sorted(launch.home.root.rglob("*"))
+    assert not repair(launch.home).found
+    assert not check(launch.home).found
+    new = {path.name for path in set(launch.home.root.rglob("*")) - set(before)}
+    assert not new & {"written", "exit"}
+    assert run_record.read(launch.home, ended)["row"]["note"] == "n"
+
+
+def test_nothing_is_put_back_through_a_link(launch, ended, tmp_path):
+    directory = launch.home.run(ended)
+    (directory / "1").rename(directory / "gone")
+    (tmp_path / "elsewhere").mkdir()
+    (directory / "1").symlink_to(tmp_path / "elsewhere")
+    launch.close()
+    report = repair(launch.home)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert [finding.place for finding in report.found] == [f"runs/{ended}/1/exit"]
+
+
 def test_a_repair_wants_the_directory_for_itself(launch, ended):
     # From a process of its own: a process does not meet its own locks.
     words = [sys.executable, "-m", "launch_tui", "fsck", "--repair", "--home", launch.home.root]

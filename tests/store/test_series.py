@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from launch_tui.errors import StoreCorrupt, StoreError, StoreTooNew
+from launch_tui.sdk.points import points_of, points_of_many
+from launch_tui.store import series_read
 from launch_tui.store.series import FileOffset, SeriesReader, SeriesWriter
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
@@ -342,6 +344,8 @@ def test_readers_see_whole_commits_while_rows_arrive(path):
 KILLED = """
 import sys
 from pathlib import Path
+from launch_tui.sdk.points import points_of, points_of_many
+from launch_tui.store import series_read
 from launch_tui.store.series import FileOffset, SeriesWriter
 
 writer = SeriesWriter(Path(sys.argv[1]))
@@ -396,3 +400,45 @@ def test_a_million_points_are_small_and_charted_whole(path):
             chart = reader.chart("loss", buckets)
         assert sum(bucket.count for bucket in chart) == count
         assert len(chart) == buckets
+
+
+@pytest.mark.parametrize("at_once", [1, 300, 10**9])
+@pytest.mark.parametrize("batch", [7, 200_000])
+def test_many_keys_are_read_as_each_alone_is(path, monkeypatch, batch, at_once):
+    monkeypatch.setattr(series_read, "POINTS_AT_ONCE", at_once)
+    rows = [
+        (step, {f"k{step % 5}": step, "a": -step, f"t{step % 3}": "text"}) for step in range(400)
+    ]
+    fill(path, rows, batch)
+    with SeriesReader(path) as reader:
+        known = reader.keys()
+        asked = [*(info.name for info in known), "none"]
+        found = list(reader.points_of_many(asked))
+        assert [key for key, _ in found] == asked[:-1]
+        assert all(same(points, reader.points(key)) for key, points in found)
+        assert list(points_of_many(reader, known)) == [
+            (key, points_of(reader, key)) for key in asked[:-1]
+        ]
+
+
+def test_no_metrics_have_no_points_of_any_key(path):
+    with SeriesReader(path) as reader:
+        assert list(reader.points_of_many(["a"])) == []
+
+
+def test_twenty_thousand_keys_are_read_in_a_few_passes(path):
+    keys = 20_000
+    rows = [
+        (step, {f"layer.{at}": at + step for at in range(low, low + 500)})
+        for step in range(3)
+        for low in range(0, keys, 500)
+    ]
+    fill(path, rows, 40)
+    with SeriesReader(path) as reader:
+        known = reader.keys()
+        asked: list[str] = []
+        reader._connection.set_trace_callback(asked.append)
+        found = dict(reader.points_of_many(info.name for info in known))
+    assert len(found) == keys
+    assert found["layer.19999"] == [(0, 19_999.0), (1, 20_000.0), (2, 20_001.0)]
+    assert sum("FROM tail" in statement for statement in asked) == 1
