@@ -81,7 +81,7 @@ def check_subdirectory(path: str, *, field: str = "subdirectory") -> str:
     """
     pure = PurePosixPath(path)
     inside = not pure.is_absolute() and not {"..", ".git"} & set(pure.parts)
-    if not inside or path.startswith("-") or not path.isprintable():
+    if not inside or str(pure).startswith("-") or not path.isprintable():
         raise UsageError(field, f"{path!r}", allowed="a folder inside the repository")
     return "" if pure == PurePosixPath() else str(pure)
 

@@ -102,7 +102,7 @@ def test_an_agent_that_is_stopped_leaves_only_what_was_asked_for(world):
     # The job's shell and its sleep, and the supervisor, which has nothing of the job's in it.
     assert world.processes()
     assert world.rows()[run]["state"] == "running"
-    assert world.cli("agent", "status").stdout == b"no agent is running\n"
+    assert world.cli("agent", "status").stdout.startswith(b"no agent is running\n")
     (world.root / "gate").touch()
     wait_until(lambda: world.processes() == [], "the job ended by itself")
     world.start_agent()
