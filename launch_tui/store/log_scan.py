@@ -24,7 +24,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 RECORD = struct.Struct("<QQI")
 """Where a piece of the file begins and ends, and the bytes of the bitmap that follows: bit ``n``
@@ -66,41 +66,48 @@ class Matcher:
         self._is_word = words is not None and len(words) == 1 and words[0] == _whole(pattern, flags)
         self._words = [w.lower() if self._lowers else w for w in words or ()]
         self._parts: list[bytes] = []
-        self._rare = _RareByte(lowers=self._lowers)
+        self._rare = [_RareByte(lowers=self._lowers) for _ in self._words]
 
-    def matching(self, data: bytes) -> list[int]:
-        """Return the numbers of the matching lines of ``data``, from 0."""
+    def matching(self, data: bytes, stop: int | None = None) -> list[int]:
+        """Return the numbers of the matching lines of ``data``, from 0.
+
+        Args:
+            data: Lines.
+            stop: Where to end: the start of a line; by default with the data.
+        """
+        stop = len(data) if stop is None else stop
         if not self._words:
-            return self._of_all_lines(data)
-        within = data.lower() if self._lowers else data
-        coloured = b"\x1b" in data
-        words = self._parts_for(within) if coloured else self._words
-        if _are_frequent(words, within[:_SAMPLE]):
-            return self._of_all_lines(data)
-        certain = self._is_word and not coloured
+            return self._of_all_lines(data[:stop])
+        piece = _Piece(data, lowers=self._lowers)
+        words = self._present(piece)
+        if not words:
+            return []
+        if _are_frequent(words, piece.within[:_SAMPLE]):
+            return self._of_all_lines(data[:stop])
+        spans = [at for at in _lines_with(piece.within, words) if at[0] < stop]
+        if not self._is_word or piece.coloured:
+            texts = _visible_lines(data, spans)
+            search = self._search
+            spans = [at for at, text in zip(spans, texts, strict=True) if search(text)]
         found: list[int] = []
         line = counted = 0
-        for start, end in _lines_with(within, words):
-            if certain or self._search(_visible(data[start:end])):
-                line += data.count(b"\n", counted, start)
-                counted = start
-                found.append(line)
+        for start, _ in spans:
+            line += data.count(b"\n", counted, start)
+            counted = start
+            found.append(line)
         return found
 
-    def may_match(self, data: bytes) -> bool:
-        """Say whether any line of ``data`` can match: whether a word is there."""
-        if not self._words:
-            return True
-        coloured = b"\x1b" in data
-        if len(self._words) == 1 and self._rare.helps:
-            if coloured and not self._parts:
-                self._parts_for(data.lower() if self._lowers else data)
-            word = self._parts[0] if coloured else self._words[0]
-            if (found := self._rare.holds(data, word)) is not None:
-                return found
-        within = data.lower() if self._lowers else data
-        words = self._parts_for(within) if coloured else self._words
-        return any(word in within for word in words)
+    def _present(self, piece: _Piece) -> list[bytes]:
+        """Return the words that are in a piece, in what it is without its colours."""
+        words = self._parts_for(piece) if piece.coloured else self._words
+        found: list[bytes] = []
+        for word, rare in zip(words, self._rare, strict=True):
+            there = rare.holds(piece.data, word) if rare.helps else None
+            if there is None:
+                there = word in piece.within
+            if there:
+                found.append(word)
+        return found
 
     def _of_all_lines(self, data: bytes) -> list[int]:
         if b"\x1b" in data:
@@ -109,15 +116,31 @@ class Matcher:
         search = self._search
         return [number for number, text in enumerate(lines) if search(text)]
 
-    def _parts_for(self, sample: bytes) -> list[bytes]:
+    def _parts_for(self, piece: _Piece) -> list[bytes]:
         """Return of each word the rarest part that a change of colour does not cut."""
         if not self._parts:
-            sample = sample[:_SAMPLE]
+            sample = piece.within[:_SAMPLE]
             self._parts = [
                 min(_PARTS.findall(word), key=lambda part: (sample.count(part), -len(part)))
                 for word in self._words
             ]
         return self._parts
+
+
+class _Piece:
+    """A piece of a file, in lower case only once that is asked for."""
+
+    def __init__(self, data: bytes, *, lowers: bool) -> None:
+        self.data = data
+        self.coloured = b"\x1b" in data
+        self._within = None if lowers else data
+
+    @property
+    def within(self) -> bytes:
+        """The piece as words are looked for in it."""
+        if self._within is None:
+            self._within = self.data.lower()
+        return self._within
 
 
 class _RareByte:
@@ -186,17 +209,12 @@ def scan(
         whole = data.rfind(b"\n") + 1
         if not data or (whole == 0 and start + len(data) >= stop):
             break
-        if whole and not matcher.may_match(data):
-            # Most of a file: not even a copy of it is made.
-            give(start, start + whole, b"")
-            start += whole
-            continue
+        # Not a copy of the whole lines: a gigabyte of those takes longer than to look at them.
+        found = matcher.matching(data, whole or None)
         if whole == 0:
             # A line longer than a chunk: what straddles two chunks is seen whole in the second.
             whole = len(data) - min(len(data) // 2, OVERLAP)
-        else:
-            data = data[:whole]
-        give(start, start + whole, bitmap(matcher.matching(data)))
+        give(start, start + whole, bitmap(found))
         start += whole
     return start
 
@@ -251,10 +269,16 @@ def _write(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
-def _visible(line: bytes) -> str:
-    if b"\x1b" in line:
-        line = _SGR.sub(b"", line)
-    return line.removesuffix(b"\r").decode("utf-8", "replace")
+def _visible_lines(data: bytes, spans: Sequence[tuple[int, int]]) -> list[str]:
+    """Return lines of the data as a person reads them, all of them made ready at once."""
+    if not spans:
+        return []
+    lines = b"\n".join([data[start:end] for start, end in spans])
+    if b"\x1b" in lines:
+        lines = _SGR.sub(b"", lines)
+    # Within a line a carriage return stays: what it draws over can be looked for.
+    texts = lines.decode("utf-8", "replace").split("\n")
+    return [text.removesuffix("\r") for text in texts] if b"\r" in lines else texts
 
 
 def _are_frequent(words: list[bytes], sample: bytes) -> bool:
@@ -264,6 +288,9 @@ def _are_frequent(words: list[bytes], sample: bytes) -> bool:
 
 def _lines_with(data: bytes, words: list[bytes]) -> Iterator[tuple[int, int]]:
     """Yield where the lines begin and end that hold at least one of the words."""
+    if len(words) == 1:
+        yield from _lines_with_one(data, words[0])
+        return
     nexts = [data.find(word) for word in words]
     at = 0
     while (hit := min((one for one in nexts if one >= 0), default=-1)) >= 0:
@@ -276,6 +303,17 @@ def _lines_with(data: bytes, words: list[bytes]) -> Iterator[tuple[int, int]]:
             one if one < 0 or one >= at else data.find(word, at)
             for one, word in zip(nexts, words, strict=True)
         ]
+
+
+def _lines_with_one(data: bytes, word: bytes) -> Iterator[tuple[int, int]]:
+    at = 0
+    while (hit := data.find(word, at)) >= 0:
+        start = data.rfind(b"\n", at, hit) + 1 or at
+        end = data.find(b"\n", hit)
+        if end < 0:
+            end = len(data)
+        yield start, end
+        at = end + 1
 
 
 def _whole(pattern: str, flags: int) -> bytes | None:

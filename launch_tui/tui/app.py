@@ -35,6 +35,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
+from textual.events import Key, Paste
 from textual.scrollbar import ScrollBar
 from textual.signal import Signal
 
@@ -49,6 +50,7 @@ from launch_tui.tui.everywhere import Everywhere, named
 from launch_tui.tui.failures import FailureNews
 from launch_tui.tui.fitting import Fitting
 from launch_tui.tui.glance import Glance, GlanceReader
+from launch_tui.tui.key_order import KeyOrder
 from launch_tui.tui.leaving import Leave
 from launch_tui.tui.manners import Manners
 from launch_tui.tui.pulse import Pulse
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from textual.binding import BindingType
+    from textual.events import Event
     from textual.filter import LineFilter
     from textual.screen import Screen
     from textual.worker import Worker
@@ -192,6 +195,7 @@ class LaunchApp(Everywhere):
         self._frames = 0
         self._agent_error: BaseException | None = None
         self._failures = FailureNews(self)
+        self._keys = KeyOrder(self, super().on_event)
         self.keymap = self.manners.settings.keymap
         """Which keys the actions have."""
         self.ascii_only = self.manners.ascii_only
@@ -307,6 +311,13 @@ class LaunchApp(Everywhere):
         self.hung_up = True
         leaving.let_go_of_the_terminal(self)
         self.exit(Leave.HAND_OVER)
+
+    async def on_event(self, event: Event) -> None:
+        """Take an event; keys one after the other."""
+        if isinstance(event, Key | Paste) and not event.is_forwarded:
+            await self._keys.take(event)
+        else:
+            await super().on_event(event)
 
     async def on_unmount(self) -> None:
         """Let go of what is open."""

@@ -310,7 +310,7 @@ ACTIONS: tuple[Action, ...] = (
            help="Show the tab before"),
     Action(id="compare.rerun", keys="r", label="rerun", scope="compare", dangerous=True, footer=13,
            help="Launch the chosen run again, with changes if wanted"),
-    Action(id="compare.open", keys="o", label="open run", scope="compare", footer=14,
+    Action(id="compare.open", keys="i", label="open run", scope="compare", footer=14,
            help="Open the chosen run"),
     Action(id="jobs.launch", keys="n", label="launch", scope="jobs", dangerous=True, footer=12,
            help="Launch the job under the cursor"),

@@ -102,3 +102,18 @@ def _pressed(ui, key):
     except AssertionError:
         return False
     return True
+
+
+@pytest.mark.slow
+def test_what_is_typed_in_one_go_after_a_prompts_key_acts_on_no_run(box, wait_until):
+    box.launch.queues.pause("gpu")
+    run = box.run(SHELL)
+    before = box.launch.runs.get(run)
+    ui = box.open()
+    ui.wait_for(run)
+    seen(ui, "/some-x+D\r", "hides")
+    seen(ui, "/\x15other-x\r", "other-x")
+    seen(ui, "\x1b", run)
+    seen(ui, ":help: keys (this\r", "esc closes")
+    after = box.launch.runs.get(run)
+    assert (after.priority, after.state) == (before.priority, before.state)

@@ -75,13 +75,13 @@ async def test_how_many_at_once_is_asked_and_checked(busy_world, make_app):
 
 async def test_texts_name_the_keys_that_hold(world, make_app):
     (world.home.root / "ui.yaml").write_text(
-        "keymap: {jobs.add: B, queues.new: C, app.launch: L, app.help: f3}"
+        "keymap: {jobs.add: B, queues.new: C, app.launch: U, app.help: f3}"
     )
     app = make_app()
     async with app.run_test(size=(120, 34)) as pilot:
         await settle(pilot)
         assert "none: 2, then B" in frame(app)
-        for mode, words in (("2", "B  add one"), ("3", "C  make one"), ("4", "L  launch a run")):
+        for mode, words in (("2", "B  add one"), ("3", "C  make one"), ("4", "U  launch a run")):
             await pilot.press(mode)
             await settle(pilot)
             assert words in frame(app)

@@ -323,7 +323,7 @@ async def test_read_only_neither_edits_nor_reruns(world, three, make_app):
 async def test_the_chosen_run_is_launched_again_or_opened(world, three, make_app):
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
-        await compared(pilot, "h", "h", "h", "o")
+        await compared(pilot, "h", "h", "h", "i")
         assert isinstance(app.screen, RunScreen)
         assert app.screen.run_id == three[0]
         await pilot.press("escape", "r")
