@@ -339,6 +339,8 @@ def memory(chance, runs=10_000, every=1000):
         seen = []
         with Launch(field.home) as launch:
             request = in_place(field, ("/bin/true",), "two")
+            # The last thread that an agent starts has come when it has looked at the disk.
+            until((field.home / "disk.json").exists, 60)
             print(f"  {'runs':>6} {'RSS MB':>7} {'descriptors':>11} {'threads':>7}")
             for done in range(every, runs + 1, every):
                 launch.launch_many([request] * every)

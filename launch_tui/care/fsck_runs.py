@@ -121,10 +121,12 @@ def _ended(home: Home, run_id: str, attempt: int, began: bool) -> Iterator[Findi
                 mend=lambda: _record(home, run_id),
             )
         return
+    again = set(record.get("again", ()))
     for relative, (size, digest) in record["files"].items():
-        if relative in record["lost"]:
+        path = directory / relative
+        if relative in record["lost"] or (relative in again and not path.exists()):
             continue
-        wrong = run_record.wrong_with(directory / relative, size, digest)
+        wrong = run_record.wrong_with(path, size, digest)
         if wrong:
             yield _file(home, run_id, relative, wrong, record, attempt)
 

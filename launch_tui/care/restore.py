@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from launch_tui import faults
+from launch_tui.care import run_record
 from launch_tui.care.repositories import every_cache
 from launch_tui.care.unpack import bad, unpack
 from launch_tui.errors import StoreError, UsageError
 from launch_tui.store import retention
 from launch_tui.store.agents import AgentLock
+from launch_tui.store.artifacts import ArtifactStore
 from launch_tui.store.copying import is_whole
 from launch_tui.store.database import Database
 from launch_tui.store.durable import disk_errors, sync_directory, write_atomically
@@ -190,6 +192,7 @@ def _prepare(home: Home, unpacked: Unpacked, *, go_on: bool) -> tuple[Adapted, i
         write_atomically(directory / "config", _GIT_CONFIG, sync=False)
         for folder in ("refs", "objects"):
             (directory / folder).mkdir(exist_ok=True)
+    ArtifactStore(home.artifacts).copy_manifests()
     with Database(home) as db:
         db.execute("PRAGMA journal_mode = WAL")
         adapted = adapt(db, unpacked.header.taken_at, go_on=go_on)
@@ -198,6 +201,8 @@ def _prepare(home: Home, unpacked: Unpacked, *, go_on: bool) -> tuple[Adapted, i
         strangers = [path for path in there if path.name not in known]
         for path in strangers:
             shutil.rmtree(path)
+        for run_id in known:
+            run_record.forget_missing(home, run_id)
         runs = len(retention.standings(db))
     for name in ("runs", "repos"):
         (home.root / name).chmod(0o700)

@@ -2,8 +2,10 @@
 
 In it are the run's rows, so that the directory alone brings it back into the store; the content of
 the small files that say how it went; and size and digest of each other file, so that damage can be
-told from what the job wrote. The record has a digest of itself. What a person does to the files of
-a run afterwards shows as a change, and is taken as it is by ``fsck --repair``.
+told from what the job wrote. What launch_tui put into a working copy may go (``again``): it can be
+had again, and backups and whoever makes room leave it out. The record has a digest of itself. What
+a person does to the files of a run afterwards shows as a change, and is taken as it is by
+``fsck --repair``.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from launch_tui.care.copies import SOURCE, put_there
 from launch_tui.domain.run import RunState
 from launch_tui.store.accounts import record_of
 from launch_tui.store.durable import write_atomically
@@ -78,7 +81,9 @@ def write(
             files[relative] = [status.st_size, digest_of(path) if digested else ""]
         except OSError:
             continue
-    _write(home, run_id, {**account, "files": files, "kept": kept, "lost": lost or {}})
+    again = sorted(_again(directory) & files.keys())
+    more = {"files": files, "again": again, "kept": kept, "lost": lost or {}}
+    _write(home, run_id, {**account, **more})
 
 
 def _write(home: Home, run_id: str, document: dict[str, Any]) -> None:
@@ -145,6 +150,8 @@ def _is_record(document: object, run_id: str) -> bool:
         and all(_are_rows(document.get(name), run_id) for name in ("events", "dependencies"))
         and isinstance(files, dict)
         and all(_is_inside(path) and _is_file(of) for path, of in files.items())
+        and isinstance(again := document.get("again", []), list)
+        and all(isinstance(path, str) for path in again)
         and isinstance(kept, dict)
         and all(_KEPT_PATH.fullmatch(path) and _is_text(text) for path, text in kept.items())
         and isinstance(lost := document.get("lost"), dict)
@@ -187,6 +194,22 @@ def _is_inside(path: str) -> bool:
     return not {"", ".", ".."} & set(path.split("/")) and "\0" not in path
 
 
+def forget_missing(home: Home, run_id: str) -> None:
+    """Take out of a record the files that are not there: who copied the run left them out."""
+    record = read(home, run_id)
+    if record is None:
+        return
+    directory = home.run(run_id)
+    again = set(record.get("again", ()))
+    files = {
+        path: of
+        for path, of in record["files"].items()
+        if path in again or (directory / path).exists()
+    }
+    if len(files) < len(record["files"]):
+        _write(home, run_id, {**record, "files": files})
+
+
 def is_there(home: Home, run_id: str) -> bool:
     """Whether there is a record, be it damaged."""
     return (home.run(run_id) / NAME).exists()
@@ -211,6 +234,16 @@ def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _again(directory: Path) -> set[str]:
+    """Return the files of working copies that an artifact or a repository has as well."""
+    return {
+        os.path.relpath(entry.path, directory)
+        for attempt in directory.iterdir()
+        if (attempt / SOURCE).is_dir()
+        for entry in put_there(attempt)
+    }
 
 
 def _files(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:

@@ -128,7 +128,7 @@ LINK = {"type": tarfile.SYMTYPE}
         (entry("launch.db", b"", linkname="agent.yaml", **LINK), "link that leads out"),
         (entry("repos/a.git/HEAD", b"", linkname="refs", **LINK), "link that leads out"),
         (entry("runs/a/" + "x/" * 3000 + "y"), "path that is too long"),
-        (entry("runs/a/" + "x" * 300), "cannot write"),
+        (entry("runs/a/" + "x" * 300), "too long"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0].name[:40],
 )
