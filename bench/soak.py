@@ -332,6 +332,11 @@ def kept_by_task_spooler(tsp, root, launches):
     return lines.read_bytes().count(b"x") if lines.exists() else 0
 
 
+SQLITE_KEEPS = 6
+"""Descriptors of closed connections: SQLite holds them while another connection of the process has
+the file locked, and uses them again (``setPendingFd`` in its os_unix.c)."""
+
+
 def memory(chance, runs=10_000, every=1000):
     """Agent memory, descriptors and threads over 10,000 runs."""
     with arena("memory", chance, (Limit("two", 2),)) as field:
@@ -356,7 +361,7 @@ def memory(chance, runs=10_000, every=1000):
         early, late = (statistics.mean(s[0] for s in part) for part in (seen[1:half], seen[half:]))
         if late > early * 1.05 + 1:
             broken.append(f"memory grows: {early:.1f} MB, then {late:.1f} MB")
-        if seen[-1][1] > seen[0][1] or seen[-1][2] > seen[0][2]:
+        if seen[-1][1] > seen[0][1] + SQLITE_KEEPS or seen[-1][2] > seen[0][2]:
             broken.append(f"descriptors or threads grow: {seen[0][1:]}, then {seen[-1][1:]}")
     return broken
 
