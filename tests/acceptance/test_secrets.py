@@ -122,6 +122,7 @@ def look_through(world, run, *, container=False):
     ended = world.until(run)
     assert (ended["state"], ended["exit_code"]) == ("failed", 3)
     assert_not_in_files(world)
+    assert_not_in_a_backup(world)
     assert_not_told(world, run)
     assert_not_on_screen(world, run)
 
@@ -134,6 +135,19 @@ def assert_not_in_files(world):
             looked_at += 1
             assert not [value for value in BYTES if value in data], path
     assert looked_at > 5
+
+
+def assert_not_in_a_backup(world):
+    target = world.tmp_path / "kept.tar"
+    world.ok("backup", "--force", target)
+    data = target.read_bytes()
+    assert run_named(data)
+    assert not [value for value in BYTES if value in data]
+
+
+def run_named(data):
+    """Whether it is an archive that can be looked through as it is, with runs in it."""
+    return b"SQLite format 3" in data and b"/spec.json" in data
 
 
 def assert_not_in_processes(world, run, *, container):

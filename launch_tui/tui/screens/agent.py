@@ -17,7 +17,7 @@ from launch_tui.sdk.keeping import disk_seen
 from launch_tui.sdk.standing import blocked
 from launch_tui.sdk.webhooks import told
 from launch_tui.tui import keys
-from launch_tui.tui.glance import seconds
+from launch_tui.tui.glance import FAILED, seconds
 from launch_tui.tui.going import open_run
 from launch_tui.tui.reporting import copy_report
 from launch_tui.tui.rows import age
@@ -34,11 +34,12 @@ from launch_tui.tui.widgets.list_rows import ListRows
 from launch_tui.tui.widgets.window_table import Cell, Row, WindowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from launch_tui.domain.run import Run
     from launch_tui.sdk.devices import Devices
     from launch_tui.sdk.keeping import Disk
     from launch_tui.store.agents import AgentStatus
@@ -56,6 +57,8 @@ COLUMNS = (
     Column(key="actor", label="BY", width=6, rank=3),
 )
 MOST_EVENTS = 1000
+MOST_BAD_ENDS = 100
+"""Bad ends among which the last one of each queue is looked for."""
 MOST_WORDS = 8
 """Lines that the agent of this process said last."""
 
@@ -75,6 +78,8 @@ class AgentScreen(ListScreen):
         self._rows = ListRows()
         self._events: dict[str, Event] = {}
         self._slots = Slots()
+        self._bad_counted = 0
+        self._bad_ends: dict[str, Run] = {}
 
     def body(self) -> ComposeResult:
         """Compose what stands between the bars."""
@@ -255,7 +260,7 @@ class AgentScreen(ListScreen):
         app = ui(self)
         lines = agent_lines(app.glance, app.clock())
         lines += machine_lines(self._devices.devices, self._slots)
-        lines += queue_lines(app.glance, app.key)
+        lines += queue_lines(app.glance, app.key, self._last_bad_ends(), app.clock())
         lines += disk_lines(disk_seen(app.home, app.host_file.last))
         lines += webhook_lines(app.launch.agents.webhooks())
         lines += said_lines(app.agent_words)
@@ -263,6 +268,15 @@ class AgentScreen(ListScreen):
         self.query_one("#agent-why", Static).update(
             Content(printable(why_still(app.glance, blocked(app.launch), app.key)))
         )
+
+    def _last_bad_ends(self) -> dict[str, Run]:
+        """Return of each queue the run that ended badly last, of the latest that did."""
+        # Their number says whether there is another; this is asked at every change.
+        if ui(self).glance.failed != self._bad_counted:
+            self._bad_counted = ui(self).glance.failed
+            runs = ui(self).launch.runs.list(states=FAILED, limit=MOST_BAD_ENDS)
+            self._bad_ends = {run.queue: run for run in reversed(runs)}
+        return self._bad_ends
 
 
 def agent_lines(glance: Glance, now: float) -> list[Content]:
@@ -338,13 +352,26 @@ def disk_lines(space: Disk | None) -> list[Content]:
     return [*heading("Copies and caches"), *lines] if lines else []
 
 
-def queue_lines(glance: Glance, key: Callable[[str], str]) -> list[Content]:
-    """Return one line for each queue; where there is none the keys that make one."""
-    lines = [
-        fact(q.name, f"{q.running}/{q.max_running}{f' +{q.depth:,}' if q.depth else ''}"
-             f"{'  paused' if q.paused else ''}")
-        for q in glance.queues
-    ]  # fmt: skip
+def queue_lines(
+    glance: Glance, key: Callable[[str], str], bad: Mapping[str, Run], now: float
+) -> list[Content]:
+    """Return each queue with its last bad end; where there is no queue the keys that make one.
+
+    Args:
+        glance: How things stand.
+        key: Returns the key that an action has.
+        bad: Of each queue the run that ended badly last.
+        now: Seconds since the epoch.
+    """
+    lines: list[Content] = []
+    for queue in glance.queues:
+        more = f" +{queue.depth:,}" if queue.depth else ""
+        paused = "  paused" if queue.paused else ""
+        lines.append(fact(queue.name, f"{queue.running}/{queue.max_running}{more}{paused}"))
+        if (run := bad.get(queue.name)) is not None:
+            ago = f"{age(now - seconds(run.ended_at))} ago" if run.ended_at else ""
+            lines.append(fact("", f"{run.id} {run.state} {ago}"))
+            lines.append(fact("", run.cause or "", "$foreground-muted"))
     none = f"none yet: {key('app.queues')}, then {key('queues.new')}"
     return [*heading("Queues"), *(lines or [weak(none)])]
 
