@@ -100,10 +100,18 @@ def joined_key(path: Iterable[str]) -> str:
 
 def written_key(path: Iterable[str]) -> str:
     r"""Return the word that ``split_key`` reads as these parts."""
-    return joined_key(
-        part if not at and path_of(part) else part.replace("\\", "\\\\").replace(".", "\\.")
-        for at, part in enumerate(path)
-    )
+    parts = list(path)
+    if not parts:
+        return ""
+    first, *others = parts
+    rest = ".".join(map(_escaped, others))
+    if path_of(first) and split_key(first) == [first]:
+        return first + rest
+    return ".".join([_escaped(first), *([rest] if others else [])])
+
+
+def _escaped(part: str) -> str:
+    return part.replace("\\", "\\\\").replace(".", "\\.")
 
 
 def check_files(config: Mapping[str, Any], *, field: str = "config") -> None:

@@ -158,19 +158,19 @@ class _Screen:
     def draw(self, data: bytes, folds: list[Fold]) -> None:
         """Draw lines, the last of which may have no end, and keep ``folds`` up."""
         if self._cursor >= len(self._rows) and not _UP.search(data):
-            self._draw_plain(data)
+            self._draw_plain(data, folds)
             return
         for line in data.removesuffix(b"\n").split(b"\n") if data else ():
             self._draw_line(line[-_WIDEST:], folds)
 
-    def _draw_plain(self, data: bytes) -> None:
+    def _draw_plain(self, data: bytes, folds: list[Fold]) -> None:
         """Take lines of which only the last ones can be drawn over later."""
         many = data.count(b"\n") + (not data.endswith(b"\n")) if data else 0
         last = data.removesuffix(b"\n").rsplit(b"\n", _HIGHEST)[-min(many, _HIGHEST) :]
         if many:
             self._rows += enumerate(last, self._line + many - len(last))
         self._line += many
-        self._forget()
+        self._forget(folds)
         self._cursor = len(self._rows)
 
     def _draw_line(self, line: bytes, folds: list[Fold]) -> None:
@@ -188,7 +188,7 @@ class _Screen:
             self.changed = True
         self._line += 1
         self._cursor += 1
-        self._forget()
+        self._forget(folds)
 
     def _is_inside(self, row: int, folds: list[Fold]) -> bool:
         """Say whether a row is in the last fold, or above its end."""
@@ -216,10 +216,30 @@ class _Screen:
         self.folds = len(folds)
         return True
 
-    def _forget(self) -> None:
+    def _forget(self, folds: list[Fold]) -> None:
         """Drop what no cursor can reach any more."""
         many = len(self._rows) - _HIGHEST
-        if many > _HIGHEST:
-            del self._rows[:many]
-            self._cursor -= many
-            self.places = [place - many for place in self.places if place >= many]
+        if many <= _HIGHEST:
+            return
+        gone = sum(place < many for place in self.places)
+        reaches_down = gone > 0 and self._part(
+            folds, len(folds) - len(self.places) + gone - 1, many
+        )
+        del self._rows[:many]
+        self._cursor -= many
+        self.places = [*[0] * reaches_down, *(place - many for place in self.places[gone:])]
+
+    def _part(self, folds: list[Fold], at: int, many: int) -> bool:
+        """Part a fold of which the first rows are dropped; True when there is a rest of it.
+
+        The rest is a fold of its own from there on, which what the cursor still reaches changes.
+        """
+        fold, kept = folds[at], many - self.places[at - len(folds)]
+        rest = fold.rows[kept:]
+        if not rest or len(folds) >= MOST:
+            return False
+        first = max(fold.first + 1, min(line for line, _ in rest))
+        folds.insert(at + 1, Fold(first, fold.first + fold.taken - first, rest))
+        fold.rows, fold.taken = fold.rows[:kept], first - fold.first
+        self.folds = len(folds)
+        return True

@@ -45,6 +45,12 @@ def test_a_key_reads_as_it_was_written(path, in_file):
     assert split_key(written_key(path)) == path
 
 
+@pytest.mark.parametrize("name", ["a\\\\.yml:", "a.yml:b.yml:", "a.yml:", ".yml:", ""])
+@pytest.mark.parametrize("more", [[], ["lr"], ["a.b", "c"]])
+def test_names_like_a_files_are_written_so_that_they_are_read(name, more):
+    assert split_key(written_key([name, *more])) == [name, *more]
+
+
 def test_words_of_files_nest_beside_those_of_the_config():
     config = parse_assignments(["lr=1", "c.yaml:opt.lr=2", "c.yaml:n=x", "d/e.json:k=null"])
     assert config == {

@@ -167,7 +167,7 @@ def test_subdirectories():
     assert check_subdirectory("a/./b/") == "a/b"
     assert check_subdirectory(".") == ""
     assert check_subdirectory("") == ""
-    for bad in ("/a", "../a", "a/../../b", ".git/hooks", "a/.git", "-a", "a\nb"):
+    for bad in ("/a", "../a", "a/../../b", ".git/hooks", "a/.git", "-a", "././-a", "a\nb"):
         with pytest.raises(UsageError):
             check_subdirectory(bad)
 

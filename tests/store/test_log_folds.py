@@ -120,6 +120,18 @@ def test_a_log_shows_what_a_terminal_would(tmp_path, parts, budget):
     index.close()
 
 
+def test_a_fold_that_began_long_ago_is_never_within_another(log):
+    """Bars between many lines: the cursor comes back into a fold whose beginning is forgotten."""
+    data = b"x\n" * 65 + b"a\x1b[1A\nb\x1b[2A\n\r" + b"x\n" * 64 + b"a\x1b[99A\nb\x1b[1A\n\r"
+    log.write_bytes(data)
+    _, folds = folded(log)
+    end = 0
+    for fold in folds.all:
+        assert fold.first >= end
+        assert fold.taken > 0
+        end = fold.first + fold.taken
+
+
 def test_a_truncated_log_is_folded_anew(log):
     log.write_bytes(b"\router" + b"".join(map(step, range(9))))
     index, folds = folded(log)
