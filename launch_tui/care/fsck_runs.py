@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 PHASE = "runs"
 _RUN_ID = re.compile(r"[a-z][a-z0-9]{7}\Z")
-_METRICS = "metrics.db"
 
 
 def findings(home: Home, *, agent: bool) -> Iterator[Finding]:
@@ -147,7 +146,7 @@ def _file(
             next_step="put it back from the run's record",
             mend=lambda: _put_back(home.run(run_id), relative, kept),
         )
-    if relative == _METRICS:
+    if relative == run_record.METRICS:
         return Finding(
             **common,
             next_step="read the metrics again from what wandb wrote",
@@ -289,8 +288,8 @@ def _metrics(home: Home, run_id: str, attempts: int) -> str:
     wrong = "" if tracked and path.exists() else "is damaged"
     if wrong:
         with Database(home) as db:
-            note_damage(db, run_id, f"lost: {_METRICS}")
-    _record(home, run_id, {_METRICS: wrong} if wrong else None)
+            note_damage(db, run_id, f"lost: {run_record.METRICS}")
+    _record(home, run_id, {run_record.METRICS: wrong} if wrong else None)
     return f"the metrics of run {run_id}" if wrong else ""
 
 

@@ -202,7 +202,7 @@ def _prepare(home: Home, unpacked: Unpacked, *, go_on: bool) -> tuple[Adapted, i
         for path in strangers:
             shutil.rmtree(path)
         for run_id in known:
-            run_record.forget_missing(home, run_id)
+            run_record.fit_to_copy(home, run_id)
         runs = len(retention.standings(db))
     for name in ("runs", "repos"):
         (home.root / name).chmod(0o700)

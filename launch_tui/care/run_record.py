@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from launch_tui.store.paths import Home
 
 NAME = "record.json"
+METRICS = "metrics.db"
 KEPT_BYTES = 4096
 """Files of the attempts up to this size are kept as they are."""
 DIGESTED_BYTES = 64 << 20
@@ -115,7 +116,7 @@ def refresh(
     for kind in ("files", "kept"):
         known = {path: value for path, value in before[kind].items() if path not in lost}
         if kind == "files":
-            known.pop("metrics.db", None)
+            known.pop(METRICS, None)
         fresh[kind] = {**fresh[kind], **known}
     _write(home, run_id, fresh)
 
@@ -194,19 +195,24 @@ def _is_inside(path: str) -> bool:
     return not {"", ".", ".."} & set(path.split("/")) and "\0" not in path
 
 
-def forget_missing(home: Home, run_id: str) -> None:
-    """Take out of a record the files that are not there: who copied the run left them out."""
+def fit_to_copy(home: Home, run_id: str) -> None:
+    """Have a record say what is in a copy of its run's directory, which was compared already.
+
+    Who made the copy may have left files out, and has had SQLite copy the metrics, page by page.
+    """
     record = read(home, run_id)
     if record is None:
         return
-    directory = home.run(run_id)
-    again = set(record.get("again", ()))
+    directory, again = home.run(run_id), set(record.get("again", ()))
     files = {
         path: of
         for path, of in record["files"].items()
         if path in again or (directory / path).exists()
     }
-    if len(files) < len(record["files"]):
+    if METRICS in files:
+        path = directory / METRICS
+        files[METRICS] = [path.stat().st_size, digest_of(path)]
+    if files != record["files"]:
         _write(home, run_id, {**record, "files": files})
 
 
