@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from launch_tui.store.paths import Home
 
-_ROOT_RECORDS = ("devices.json", "agent-settings.json")
+_ROOT_RECORDS = ("devices.json", "agent-settings.json", "disk.json")
 _TEMPORARY = re.compile(r"\..*\.\d+\.\d+\.tmp\Z")
 
 

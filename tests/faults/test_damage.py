@@ -26,7 +26,7 @@ CACHES = ("repos/", "envs/", "images/", "artifacts/cache/", "damaged/")
 """What is made again when it is needed."""
 NOTES = {
     "agent.lock", "agent-settings.json", "artifacts/lock", "devices.json", "host.jsonl",
-    "launch.db-shm", "launch.db-wal", "migrate.lock",
+    "disk.json", "keep.lock", "launch.db-shm", "launch.db-wal", "migrate.lock",
 }  # fmt: skip
 """What describes the moment, or only holds a lock."""
 ENVIRONMENT_FILES = 6
@@ -148,6 +148,7 @@ def store(tmp_path_factory):
     failed = world.launch_here("loose", "python3", "-c", "print('no'); raise SystemExit(3)")
     agent = world.start_agent()
     wait_until(world.all_ended, "all ended")
+    wait_until((world.home / "disk.json").exists, "the agent looked at the disk")
     world.cli("agent", "stop")
     agent.wait(timeout=30)
     queued = world.launch("-u", str(world.folder), "-E", "python job.py", *words)
