@@ -7,6 +7,7 @@ them, before an answer has begun too. Imported with the SDK only.
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from contextlib import suppress
@@ -50,7 +51,9 @@ class Sockets:
         """Close them all; for the thread that alone uses them."""
         with self._lock:
             for connection in self._open:
-                connection.close()
+                # Not ``close``, which leaves it open for as long as an answer refers to it.
+                if (descriptor := connection.detach()) >= 0:
+                    os.close(descriptor)
 
 
 class UnixConnection(UnixHTTPConnection):  # type: ignore[misc]  # the SDK has no types
