@@ -117,7 +117,7 @@ async def test_a_line_is_shown_whole_and_copied(busy_world, make_app):
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LineScreen))
         await settle(pilot)
-        assert_frame(app, GOLDEN / "line-80x24.txt")
+        await assert_frame(pilot, GOLDEN / "line-80x24.txt")
         await pilot.press("y")
         assert copied == ["x" * 300 + "漢字 end"]
         await pilot.press("escape")

@@ -19,7 +19,7 @@ async def test_the_palette_looks_as_it_did(busy_world, make_app, size):
         await settle(pilot)
         await pilot.press("ctrl+p", *"que")
         await settle(pilot)
-        assert_frame(app, GOLDEN / f"palette-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"palette-{size[0]}x{size[1]}.txt")
 
 
 async def typed(pilot, text):

@@ -38,7 +38,7 @@ async def test_the_agent_looks_as_it_did(busy_world, make_app, size):
         await settle(pilot)
         await pilot.press("4")
         await settle(pilot)
-        assert_frame(app, GOLDEN / f"agent-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"agent-{size[0]}x{size[1]}.txt")
 
 
 async def test_without_an_agent_it_says_that_nothing_is_started(busy_world, make_app):
@@ -177,7 +177,7 @@ async def test_the_gpus_look_as_they_did(busy_world, make_app, size):
         await settle(pilot)
         await pilot.press("4")
         await settle(pilot)
-        assert_frame(app, GOLDEN / f"agent-gpus-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"agent-gpus-{size[0]}x{size[1]}.txt")
 
 
 async def test_gpus_tell_their_runs_and_strangers_and_follow_the_record(busy_world, make_app):

@@ -80,7 +80,7 @@ async def test_a_comparison_looks_as_it_did(world, three, make_app, size, name, 
     async with app.run_test(size=size) as pilot:
         await compared(pilot, *keys)
         await until(pilot, lambda: "comparing" not in frame(app))
-        assert_frame(app, GOLDEN / f"compare-{name}-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"compare-{name}-{size[0]}x{size[1]}.txt")
 
 
 async def test_the_oldest_of_the_marked_runs_is_first(world, three, make_app):

@@ -16,7 +16,7 @@ async def test_help_shows_the_keys_of_where_one_is_first(busy_world, make_app, s
         await settle(pilot)
         await pilot.press("3", "question_mark")
         await settle(pilot)
-        assert_frame(app, GOLDEN / f"help-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"help-{size[0]}x{size[1]}.txt")
 
 
 @pytest.mark.parametrize("key", ["escape", "question_mark", "q", "f1"])

@@ -39,7 +39,7 @@ async def test_home_looks_as_it_did(busy_world, make_app, size):
         if size[1] >= 20:
             await until(pilot, lambda: log.source and busy_world.running in str(log.source))
         await settle(pilot)
-        assert_frame(app, GOLDEN / f"home-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"home-{size[0]}x{size[1]}.txt")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -47,7 +47,7 @@ async def test_an_empty_home_says_what_to_do(world, make_app, size):
     app = make_app()
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
-        assert_frame(app, GOLDEN / f"home-empty-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"home-empty-{size[0]}x{size[1]}.txt")
 
 
 async def test_a_terminal_too_small_is_told_what_is_needed(busy_world, make_app):
@@ -342,7 +342,7 @@ async def test_groups_look_as_they_did(swept, make_app, size):
         await settle(pilot)
         await until(pilot, lambda: "g-sweep1" in frame(app))
         await settle(pilot)
-        assert_frame(app, GOLDEN / f"home-groups-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"home-groups-{size[0]}x{size[1]}.txt")
         assert table(app).select("g-sweep1")
         await pilot.press("right")
         await settle(pilot)

@@ -30,7 +30,7 @@ async def test_the_jobs_look_as_they_did(busy_world, make_app, size):
         await settle(pilot)
         await pilot.press("2")
         await settle(pilot)
-        assert_frame(app, GOLDEN / f"jobs-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"jobs-{size[0]}x{size[1]}.txt")
 
 
 async def test_the_side_follows_the_cursor_and_a_recent_run_opens(busy_world, make_app):

@@ -90,13 +90,13 @@ async def test_the_form_looks_as_it_did(schooled, make_app, size, monkeypatch):
         put(app, "config.dataset", "digits")
         put(app, "config.lr", "3")
         await pilot.pause()
-        assert_frame(app, GOLDEN / f"launch-form-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"launch-form-{size[0]}x{size[1]}.txt")
         put(app, "config.lr", "0.3")
         await planned(pilot, "python train.py")
         if size[0] < 110:
             await pilot.press("f2")
         await settle(pilot)
-        assert_frame(app, GOLDEN / f"launch-form-plan-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"launch-form-plan-{size[0]}x{size[1]}.txt")
 
 
 async def test_every_kind_of_input_has_its_editor(schooled, make_app):

@@ -54,7 +54,7 @@ async def test_the_form_looks_as_it_did(busy_world, make_app, size, monkeypatch,
         rows = await opened(pilot)
         rows["name"].set_text("my job")
         await pilot.pause()
-        assert_frame(app, GOLDEN / f"new-job-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"new-job-{size[0]}x{size[1]}.txt")
 
 
 async def test_a_folder_becomes_a_job_and_the_cursor_is_on_it(busy_world, make_app, folder):

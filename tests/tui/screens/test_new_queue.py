@@ -22,7 +22,7 @@ async def test_the_form_looks_as_it_did(busy_world, make_app, size):
         rows = await opened(pilot)
         rows["max_running"].set_text("0")
         await pilot.pause()
-        assert_frame(app, GOLDEN / f"new-queue-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"new-queue-{size[0]}x{size[1]}.txt")
 
 
 async def test_bad_input_is_told_at_its_field_and_nothing_is_lost(busy_world, make_app):

@@ -31,7 +31,7 @@ async def test_the_queues_look_as_they_did(busy_world, make_app, size):
         await settle(pilot)
         await pilot.press("3")
         await settle(pilot)
-        assert_frame(app, GOLDEN / f"queues-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"queues-{size[0]}x{size[1]}.txt")
 
 
 async def test_no_queue_says_the_next_key(world, make_app):

@@ -40,7 +40,7 @@ async def test_a_run_looks_as_it_did(busy_world, make_app, monkeypatch, size, na
     app = make_app()
     async with app.run_test(size=size) as pilot:
         await opened(pilot, run_id, *keys)
-        assert_frame(app, GOLDEN / f"run-{name}-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"run-{name}-{size[0]}x{size[1]}.txt")
 
 
 async def test_a_failure_says_phase_cause_and_next_step_above_the_log(busy_world, make_app):

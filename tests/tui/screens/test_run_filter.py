@@ -352,7 +352,7 @@ async def test_progress_looks_as_it_did(training, make_app, size):
         await settle(pilot)
         await until(pilot, lambda: "10/20" in frame(app) or size[0] < 80)
         await settle(pilot)
-        assert_frame(app, GOLDEN / f"home-progress-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"home-progress-{size[0]}x{size[1]}.txt")
 
 
 async def test_progress_in_ascii(training, make_app, monkeypatch):

@@ -24,7 +24,7 @@ async def test_logs_side_by_side_look_as_they_did(busy_world, make_app, size):
     app = make_app()
     async with app.run_test(size=size) as pilot:
         await beside(pilot, [RUNNING, BUILD_FAILED, "run00008"])
-        assert_frame(app, GOLDEN / f"side-by-side-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"side-by-side-{size[0]}x{size[1]}.txt")
 
 
 async def test_L_shows_the_logs_of_the_marked_runs(busy_world, make_app):

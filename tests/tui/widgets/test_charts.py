@@ -83,7 +83,7 @@ async def test_metrics_look_as_they_did(world, make_app, run_id, size, name, key
     app = make_app()
     async with app.run_test(size=size) as pilot:
         await opened(pilot, run_id, *keys)
-        assert_frame(app, GOLDEN / f"metrics-{name}-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"metrics-{name}-{size[0]}x{size[1]}.txt")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -100,7 +100,7 @@ async def test_an_overlay_looks_as_it_did(world, make_app, size):
         app.screen.show_tab("metrics")
         await pilot.press("O")
         await settle(pilot)
-        assert_frame(app, GOLDEN / f"metrics-overlay-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"metrics-overlay-{size[0]}x{size[1]}.txt")
 
 
 async def test_ascii_keeps_to_ascii(world, make_app, run_id, monkeypatch):

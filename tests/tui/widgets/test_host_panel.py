@@ -39,7 +39,7 @@ async def test_the_machine_looks_as_it_did(busy_world, make_app, size):
         await settle(pilot)
         await pilot.press("4")
         await until(pilot, lambda: "cpu" in frame(app))
-        assert_frame(app, GOLDEN / f"agent-machine-{size[0]}x{size[1]}.txt")
+        await assert_frame(pilot, GOLDEN / f"agent-machine-{size[0]}x{size[1]}.txt")
 
 
 async def test_it_is_in_ascii_where_there_is_no_more(busy_world, make_app):
