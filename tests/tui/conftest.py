@@ -54,6 +54,10 @@ def make_app(private_home):
     return make
 
 
+# Groups of workers that end by themselves.
+WORKED_OFF = frozenset({"log", "plan", "job-counts", "source-diff"})
+
+
 async def settle(pilot, ticks=3):
     """Let the application come to rest: its pulse is driven by hand."""
     app = pilot.app
@@ -64,8 +68,18 @@ async def settle(pilot, ticks=3):
     await app.workers.wait_for_complete(
         [w for w in app.workers if w.group in ("act", "filter", "progress")]
     )
+    await _worked_off(pilot, timeout=5.0)
     app.pulse.tick()
     await pilot.pause()
+
+
+async def _worked_off(pilot, timeout):
+    """Let what screens look up by themselves come in; a test may have stopped it on purpose."""
+    deadline = time.monotonic() + timeout
+    while any(w.group in WORKED_OFF and not w.is_finished for w in pilot.app.workers):
+        if time.monotonic() > deadline:
+            return
+        await asyncio.sleep(0.005)
 
 
 async def until(pilot, condition, timeout=10.0):
