@@ -1,18 +1,25 @@
 """Runs the fuzzers under atheris, several at a time: ``just fuzz [seconds] [target…]``.
 
 Each target has a process of its own, under a limit of time for one input and of memory for all.
-An input that is a finding lies in ``fuzz/findings`` and is told; the exit status is 1 then.
+An input that is a finding lies in ``fuzz/findings`` and is told. A fuzzer that ended in another way
+before its time, killed or gone without its figures, found nothing but proves nothing: that is told
+as what it is. The exit status is 1 after either.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -22,6 +29,10 @@ PER_INPUT_S = 5
 MEMORY_MB = 1_024
 LONGEST_INPUT = 65_536
 AT_ONCE = 2
+FUZZER = (sys.executable, __file__, "--one")
+_FOUND = {70: "an input takes too long", 71: "an input takes too much memory", 77: "a crash"}
+"""libFuzzer's exit statuses for what an input did."""
+_NOTHING = "nothing found"
 
 
 def main(words: list[str]) -> int:
@@ -37,12 +48,21 @@ def main(words: list[str]) -> int:
         return 2
     FINDINGS.mkdir(exist_ok=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        bad = list(pool.map(lambda name: _told(name, seconds), words or list(TARGETS)))
+        bad = list(pool.map(lambda name: told(name, seconds), words or list(TARGETS)))
     return int(any(bad))
 
 
-def _told(name: str, seconds: int) -> bool:
-    """Fuzz one target in a process of its own; say what came of it and whether it is a finding."""
+def told(name: str, seconds: int, program: Sequence[str] = FUZZER) -> bool:
+    """Fuzz one target in a process of its own, and print what came of it.
+
+    Args:
+        name: The target.
+        seconds: How long.
+        program: What fuzzes; it gets the target, a folder and libFuzzer's flags.
+
+    Returns:
+        Whether it ended otherwise than after its time without a finding.
+    """
     with tempfile.TemporaryDirectory(prefix="launch-tui-fuzz-") as folder:
         # libFuzzer ends its process without Python's farewell: what the target leaves goes too.
         corpus, room = Path(folder, "corpus"), Path(folder, "tmp")
@@ -50,7 +70,7 @@ def _told(name: str, seconds: int) -> bool:
         room.mkdir()
         done = subprocess.run(
             [
-                sys.executable, __file__, "--one", name, str(corpus),
+                *program, name, str(corpus),
                 f"-max_total_time={seconds}", f"-timeout={PER_INPUT_S}",
                 f"-rss_limit_mb={MEMORY_MB}", "-len_control=20", f"-max_len={LONGEST_INPUT}",
                 f"-artifact_prefix={FINDINGS}/{name}-", "-print_final_stats=1",
@@ -63,12 +83,24 @@ def _told(name: str, seconds: int) -> bool:
         )  # fmt: skip
     executed = re.findall(r"number_of_executed_units:\s*(\d+)", done.stderr)
     peak = re.findall(r"peak_rss_mb:\s*(\d+)", done.stderr)
-    count, memory = (found[-1] if found else "?" for found in (executed, peak))
-    outcome = "nothing found" if done.returncode == 0 else f"FINDING, status {done.returncode}"
-    print(f"{name:<22} {count:>9} executions  {memory:>5} MB  {outcome}", flush=True)
-    if done.returncode:
+    lasted = re.findall(r"^Done \d+ runs in (\d+) second", done.stderr, re.MULTILINE)
+    count, memory, took = (found[-1] if found else "?" for found in (executed, peak, lasted))
+    outcome = _outcome(done.returncode, complete="?" not in (count, took))
+    print(f"{name:<22} {count:>9} executions in {took:>4} s  {memory:>5} MB  {outcome}", flush=True)
+    if outcome != _NOTHING:
         print(done.stderr[-3_000:], flush=True)
-    return done.returncode != 0
+    return outcome != _NOTHING
+
+
+def _outcome(status: int, *, complete: bool) -> str:
+    """Say how a fuzzer ended: its exit status, and whether it told its figures."""
+    if status in _FOUND:
+        return f"FINDING: {_FOUND[status]}"
+    if status < 0:
+        return f"NOT FUZZED TO THE END: killed by {signal.Signals(-status).name}"
+    if status or not complete:
+        return f"NOT FUZZED TO THE END: it exited with {status}"
+    return _NOTHING
 
 
 def _fuzz(name: str, arguments: list[str]) -> int:
@@ -81,7 +113,15 @@ def _fuzz(name: str, arguments: list[str]) -> int:
 
     for at, seed in enumerate(SEEDS[name]):
         Path(arguments[0], f"seed-{at}").write_bytes(seed)
-    atheris.Setup([sys.argv[0], *arguments], lambda data: targets.run(name, data))
+
+    def one_input(data: bytes) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+        targets.run(name, data)
+
+    atheris.Setup([sys.argv[0], *arguments], one_input)
+    # libFuzzer arms its timer before it has a handler for it. Where the two calls lie seconds
+    # apart, on a machine with too much to do, the first alarm would kill without a word.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
     atheris.Fuzz()
     return 0
 

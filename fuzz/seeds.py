@@ -102,7 +102,11 @@ SEEDS: dict[str, list[bytes]] = {
         b"x\x1f\x8b\x08",
     ],
     "run_records": [_json(_RECORD)],
-    "wandb_jobs": [_json(_WANDB_JOB), _json({"source_type": "image", "source": {"image": "x"}})],
+    "wandb_jobs": [
+        _json(_WANDB_JOB),
+        _json({"source_type": "image", "source": {"image": "x"}}),
+        _json({**_WANDB_JOB, "input_types": {"files": {"c.yaml": "dict"}}}),
+    ],
     "file_words": [b"conf/m.yaml:opt.lr\xff0.1\na.b=2\n../x.json:=1", b"a\\.b\\\\.c\xffx=y"],
     "log_folds": [_BARS, _BARS * 30, b"\x1b[99A" * 9 + b"x\n" * 200, _LOG],
     "patterns": [

@@ -52,7 +52,10 @@ def check_project(value: str, *, field: str) -> str:
         raise UsageError(field, f"holds {found[0]!r}", allowed=allowed)
     if len(value) > MAX_PROJECT:
         raise UsageError(field, "is too long", allowed=f"at most {MAX_PROJECT} characters")
-    return _whole(value, field)
+    if value in (".", ".."):
+        # Both are part of addresses, in which these two mean another place.
+        raise UsageError(field, f"cannot be {value!r}", allowed="a name")
+    return _seen(value, field) if value else value
 
 
 def check_tag(value: str, *, field: str = "--tag") -> str:
@@ -61,7 +64,7 @@ def check_tag(value: str, *, field: str = "--tag") -> str:
     if not 1 <= len(value) <= MAX_TAG or _NOT_IN_TAG.search(value):
         shown = repr(value) if len(value) <= MAX_TAG else "a text of that length"
         raise UsageError(field, f"{shown} cannot be a tag", allowed=allowed)
-    return _whole(value, field)
+    return _seen(value, field)
 
 
 def check_text(value: str, *, field: str) -> str:
@@ -105,6 +108,14 @@ def check_config(config: Mapping[str, Any], *, field: str = "config") -> None:
     if len(text) > MAX_CONFIG:
         allowed = f"{MAX_CONFIG // 1_000_000} MB; a file of the job for more"
         raise UsageError(field, "is too large", allowed=allowed)
+
+
+def _seen(value: str, field: str) -> str:
+    """Return ``value`` if there is something to see of it: what shows nothing is found no more."""
+    _whole(value, field)
+    if not any(letter.isprintable() and not letter.isspace() for letter in value):
+        raise UsageError(field, f"{value!r} shows nothing", allowed="text that can be seen")
+    return value
 
 
 def _whole(value: str, field: str) -> str:

@@ -137,7 +137,7 @@ def _inputs(document: Mapping[str, Any], dropped: list[str]) -> Schema:
     by_file = {
         path: _schema_of_type(of, 0)
         for path, of in (files or {}).items()
-        if path_of(file_key(path))
+        if isinstance(of, dict) and path_of(file_key(path))
     }
     schemas = dict(_object(document, "input_schemas"))
     inner = schemas.pop("files", None)

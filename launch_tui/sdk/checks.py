@@ -29,6 +29,11 @@ def check_request(request: LaunchRequest) -> None:
         given.check_tag(tag)
     given.check_text(request.note, field="--note")
     given.check_variables(request.setenv)
+    for flag, names in (("--pass-env", request.pass_env), ("--secret", request.secrets)):
+        for name in names:
+            if name in request.setenv:
+                problem = f"{name} has a value by --setenv already"
+                raise UsageError(flag, problem, allowed="one of the two")
     entry_point = request.entry_point or ()
     words = [entry_point] if isinstance(entry_point, str) else entry_point
     given.check_command(words, field="-E")

@@ -8,6 +8,7 @@ rules are still the same.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass, field
@@ -36,6 +37,10 @@ NEVER = frozenset(
 """Directories, and links to such, that hold what tools left behind. ``wandb`` is one unless it is
 a Python package."""
 _NEVER_FILES = frozenset({".git", ".DS_Store"})
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EINVAL})
+"""What went away meanwhile, or became something else."""
+_SHOWN = 120
+"""Characters of a path that a refusal shows."""
 _ENVIRONMENT_MARKS = frozenset({"pyvenv.cfg", "conda-meta"})
 
 
@@ -218,8 +223,10 @@ class _Scanner:
                 self._found.links[path] = os.readlink(entry.path)  # noqa: PTH115
                 return
             status = entry.stat(follow_symlinks=False)
-        except OSError:  # It went away meanwhile, or became something else.
-            return
+        except OSError as error:
+            if error.errno in _GONE:
+                return
+            raise self._unreadable(path, error) from error
         if stat.S_ISREG(status.st_mode):
             self._found.files[path] = state_of(status)
         else:
@@ -272,8 +279,17 @@ class _Scanner:
                 f"cannot read the folder {path or self._folder}",
                 allowed="make it readable, or name it in .launchignore",
             ) from None
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        except OSError as error:
+            if error.errno in _GONE:
+                return []
+            raise self._unreadable(path or str(self._folder), error) from error
+
+    def _unreadable(self, path: str, error: OSError) -> UsageError:
+        """Return the refusal of what is there and cannot be looked at, such as too long a path."""
+        shown = path if len(path) <= _SHOWN else f"{path[:_SHOWN]}…"
+        return UsageError(
+            self._name, f"cannot read {shown}: {error.strerror}", allowed="name it in .launchignore"
+        )
 
     def _own_rules(self, place: _Place, entries: list[os.DirEntry[str]]) -> FolderRules:
         rules = FolderRules(partly=place.partly)

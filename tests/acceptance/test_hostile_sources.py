@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.conftest import COMMAND
 from tests.terminal.terminals import Terminal
 
 
@@ -177,4 +180,65 @@ def test_a_folder_that_is_too_large_is_refused_at_once(world, folder):
     made = world.lt("launch", "-q", "q", "--", "true")
     assert made.status == 2
     assert made.err.count("\n") == 1
+    assert world.ok("runs", "--json").json == []
+
+
+MANY = 100_000
+MEMORY_MB = 400
+"""What a command may take for that many files: their names, stats and digests, no contents."""
+
+
+@pytest.mark.timeout(400)
+def test_a_hundred_thousand_files(running, folder):
+    for at in range(0, MANY, 1_000):
+        few = folder / f"d{at:06}"
+        few.mkdir()
+        for number in range(at, at + 1_000):
+            (few / str(number)).write_text(str(number))
+    agent = running.agent_pid()
+    refused = running.lt("launch", "-q", "q", "--", "true", timeout=100)
+    assert refused.status == 2
+    assert refused.err.count("\n") == 1
+    assert f"{MANY + 1:,} files" in refused.err
+    assert running.ok("runs", "--json").json == []
+    count = "import os; print(sum(len(names) for _, _, names in os.walk('.')))"
+    words = ("launch", "-q", "q", "--yes", "--json", "--", "python3", "-c", count)
+    run = json.loads(measured(*words))["id"]
+    assert running.until(run, timeout=200)["state"] == "finished"
+    assert running.log(run) == f"{MANY + 1}\n"
+    assert int(re.search(r"VmHWM:\s*(\d+)", Path(f"/proc/{agent}/status").read_text())[1]) < (
+        MEMORY_MB << 10
+    )
+    # One more among them is seen, and the others are not copied into the store again.
+    objects = {path for path in (running.home / "artifacts").rglob("*") if path.is_file()}
+    (few / "more").write_text("more")
+    assert json.loads(measured(*words))["version"] == "v1"
+    added = {path for path in (running.home / "artifacts").rglob("*") if path.is_file()} - objects
+    assert len(added) < 10
+
+
+def measured(*words):
+    """Run one command line under the memory it may take, and return what it printed."""
+    with subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, text=True) as child:
+        out = child.stdout.read()
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0
+    assert used.ru_maxrss < MEMORY_MB << 10
+    return out
+
+
+@pytest.mark.timeout(120)
+def test_a_directory_deeper_than_any_path_is_one_line(world, folder):
+    """No process can name what lies that deep; nothing is enqueued that would lack it."""
+    place = os.open(folder, os.O_RDONLY)
+    for _ in range(150):
+        os.mkdir("d" * 40, dir_fd=place)
+        place, above = os.open("d" * 40, os.O_RDONLY, dir_fd=place), place
+        os.close(above)
+    os.close(place)
+    made = world.lt("launch", "-q", "q", "--", "true")
+    assert made.status == 2
+    assert made.err.count("\n") == 1
+    assert "File name too long" in made.err
     assert world.ok("runs", "--json").json == []
