@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from launch_tui import faults
 from launch_tui.agent.ledger import RETRY_S
 from launch_tui.agent.letters import payload, value_of
+from launch_tui.agent.retrying import Complaint, doubled, pause_until
 from launch_tui.domain.webhook import is_address, references, resolved
 from launch_tui.errors import LaunchError
 from launch_tui.store import outbox, write
@@ -72,7 +73,6 @@ class Outbox:
         self._tasks: dict[Webhook, asyncio.Task[None]] = {}
         self._news: dict[str, asyncio.Event] = {}
         self._idle = asyncio.Event()
-        self._said = ""
 
     def look(self, hooks: Sequence[Webhook]) -> None:
         """Tell whom the settings name, from now on; costs nothing where nobody is named.
@@ -115,6 +115,7 @@ class Outbox:
     async def _tell(self, hook: Webhook, news: asyncio.Event) -> None:
         """Tell one webhook what it is owed, for as long as the agent works."""
         client: httpx.AsyncClient | None = None
+        complaint = Complaint(self._report)
         try:
             while True:
                 news.clear()
@@ -124,10 +125,12 @@ class Outbox:
                         if client is None:
                             client = await asyncio.to_thread(_client)
                         await self._deliver(hook, letter, client)
+                        complaint.over()
                         continue
-                    pause = self._until_next(hook)
+                    pause = pause_until(outbox.next_at(self._db, hook.name), LONGEST_PAUSE_S)
+                    complaint.over()
                 except LaunchError as error:
-                    self._say_once(f"webhook {hook.name} waits: {error.cause}")
+                    complaint.say(f"webhook {hook.name} waits: {error.cause}")
                     pause = RETRY_S
                 self._idle.set()
                 with contextlib.suppress(TimeoutError):
@@ -135,14 +138,6 @@ class Outbox:
         finally:
             if client is not None:
                 await client.aclose()
-
-    def _until_next(self, hook: Webhook) -> float | None:
-        """Return for how long nothing is due; None until there is news."""
-        due = outbox.next_at(self._db, hook.name)
-        if due is None:
-            return None
-        # No longer than that in any case: the wall clock may be set.
-        return min(max(seconds(due) - time.time(), 0.0), LONGEST_PAUSE_S) if due else 0.0
 
     async def _deliver(self, hook: Webhook, letter: Letter, client: httpx.AsyncClient) -> None:
         faults.point("outbox.before")
@@ -189,7 +184,7 @@ class Outbox:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise Refused(_said(error, url)) from None
         if not 200 <= status < 300:
-            raise Refused(f"HTTP {status}", float(after) if after.isdigit() else 0.0)
+            raise Refused(f"HTTP {status}", float(after) if after.isdecimal() else 0.0)
 
     def _address(self, hook: Webhook) -> str:
         values = {name: value_of(name, self._db) for name in references(hook.url)}
@@ -217,15 +212,10 @@ class Outbox:
         if letter.tries == 0:
             self._report(f"webhook {hook.name}: {why}; {letter.key} is tried again")
 
-    def _say_once(self, text: str) -> None:
-        if text != self._said:
-            self._said = text
-            self._report(text)
-
 
 def pause_after(tries: int) -> float:
     """Return how long to wait after a failed try, ``tries`` others having failed before it."""
-    return float(min(FIRST_PAUSE_S * 2 ** min(tries, 20), LONGEST_PAUSE_S))
+    return doubled(FIRST_PAUSE_S, tries, LONGEST_PAUSE_S)
 
 
 def _client() -> httpx.AsyncClient:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from launch_tui import faults
 from launch_tui.agent.ledger import RETRY_S
+from launch_tui.agent.retrying import Complaint, doubled, pause_until
 from launch_tui.agent.secret_values import resolved
 from launch_tui.agent.setting import setting_of
 from launch_tui.agent.wandb_account import account
@@ -25,7 +26,7 @@ from launch_tui.domain.environment import looks_secret
 from launch_tui.domain.sync import SyncState
 from launch_tui.errors import LaunchError
 from launch_tui.store import read, syncing, write
-from launch_tui.store.clock import iso, seconds
+from launch_tui.store.clock import iso
 from launch_tui.tracking.wandb_sync import Busy, RunSync, Sent, files_to_send, python_with_wandb
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Syncer:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _work(self) -> None:
+        complaint = Complaint(self._report)
         while True:
             self._news.clear()
             try:
@@ -88,23 +90,18 @@ class Syncer:
                     told = await sync_run(self._db, run_id, actor=self._agent)
                     if told:
                         self._report(f"run {run_id}: {told}")
+                    complaint.over()
                     continue
-                pause = self._until_next()
+                pause = pause_until(syncing.next_at(self._db), LONGEST_PAUSE_S)
+                complaint.over()
             except LaunchError as error:
-                self._report(f"sync waits: {error.cause}")
+                complaint.say(f"sync waits: {error.cause}")
                 pause = RETRY_S
             except Exception:
                 log.exception("syncing")
                 pause = LONGEST_PAUSE_S
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), pause)
-
-    def _until_next(self) -> float | None:
-        at = syncing.next_at(self._db)
-        if at is None:
-            return None
-        # No longer than that in any case: the wall clock may be set.
-        return min(max(seconds(at) - time.time(), 0.0), LONGEST_PAUSE_S) if at else 0.0
 
 
 async def sync_run(
@@ -220,7 +217,7 @@ def _note(db: Database, run_id: str, sent: Sent, actor: str) -> str:
 
 def pause_after(tries: int) -> float:
     """Return how long to wait after the try of that number has failed."""
-    return float(min(FIRST_PAUSE_S * 2 ** min(max(tries - 1, 0), 20), LONGEST_PAUSE_S))
+    return doubled(FIRST_PAUSE_S, tries - 1, LONGEST_PAUSE_S)
 
 
 def _uv() -> str:

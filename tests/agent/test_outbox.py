@@ -14,6 +14,7 @@ from launch_tui.agent.letters import payload
 from launch_tui.agent.outbox import LONGEST_PAUSE_S, Outbox, pause_after
 from launch_tui.domain.run import RunState
 from launch_tui.domain.webhook import Webhook
+from launch_tui.errors import StoreError
 from launch_tui.store import outbox, read, write
 from launch_tui.store.clock import iso
 from tests.tui.world import OWNER, World
@@ -305,3 +306,42 @@ async def test_nobody_is_loaded_who_posts_where_nobody_listens(world, box):
 def test_pauses_grow_to_five_minutes():
     assert [pause_after(tries) for tries in (0, 1, 2, 8, 9, 5000)] == [1, 2, 4, 256, 300, 300]
     assert LONGEST_PAUSE_S == 300
+
+
+async def test_a_retry_after_that_is_no_number_of_seconds_hides_no_reason(world, receiver, box):
+    server = receiver(503)
+    server.more_headers = {"Retry-After": "\N{SUPERSCRIPT TWO}"}
+    box.look([hook(server.url)])
+    end(world)
+    box.look([hook(server.url)])
+    (told,) = await until(lambda: [s for s in standing(world) if s.error])
+    assert told.error == "HTTP 503"
+
+
+async def test_each_outage_of_the_store_is_told_once_by_each_webhook(world, box, monkeypatch):
+    monkeypatch.setattr(delivering, "RETRY_S", 0.01)
+    hooks = [hook("http://127.0.0.1:9/", name) for name in ("one", "two")]
+    told = [f"webhook {each.name} waits: database or disk is full" for each in hooks]
+    tries = []
+
+    def full(db, name):
+        tries.append(name)
+        raise StoreError("database or disk is full")
+
+    def tried(times):
+        return lambda: all(tries.count(each.name) >= times for each in hooks)
+
+    works = outbox.due
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "due", full)
+        box.look(hooks)
+        await until(tried(3))
+        assert sorted(box.said) == told
+        working = []
+        patch.setattr(outbox, "due", lambda db, name: working.append(name) or works(db, name))
+        await until(lambda: set(working) == {"one", "two"})
+        tries.clear()
+        patch.setattr(outbox, "due", full)
+        box.look(hooks)
+        await until(tried(3))
+    assert sorted(box.said) == sorted(told * 2)
