@@ -36,7 +36,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from textual.events import Key, Paste
-from textual.scrollbar import ScrollBar
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.signal import Signal
 
 from launch_tui.domain.text import printable
@@ -199,8 +199,8 @@ class LaunchApp(Everywhere):
         self.keymap = self.manners.settings.keymap
         """Which keys the actions have."""
         self.ascii_only = self.manners.ascii_only
-        if self.ascii_only:
-            ScrollBar.renderer = AsciiScrollBar
+        # Textual has one for the process, so that what an application before this one chose stays.
+        ScrollBar.renderer = AsciiScrollBar if self.ascii_only else ScrollBarRender
         for ours in theme.THEMES:
             self.register_theme(ours)
         # Its watcher would read all style sheets once more, before the first paint.
