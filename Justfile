@@ -38,8 +38,8 @@ demo:
     LAUNCH_TUI_HOME="$(mktemp -d)" launch-tui demo --headless
 
 # The figures that must hold, beside their peers in the same run: `just bench`, or one part of it,
-# `just bench spine`, `order`, `parts`, `sdk`, `widgets`, `ui` or `containers`. Each file of bench/ says what it measures.
-bench *parts="spine order parts sdk widgets ui containers":
+# `just bench spine`, `order`, `parts`, `recovery`, `sdk`, `widgets`, `ui` or `containers`. Each file of bench/ says what it measures.
+bench *parts="spine order parts recovery sdk widgets ui containers":
     missed=0; for part in {{ parts }}; do python "bench/$part.py" || missed=1; done; exit $missed
 
 # The pictures of the README, from real runs.

@@ -7,6 +7,7 @@ other things too. Exits non-zero when one misses all the same.
 from __future__ import annotations
 
 import math
+import os
 import random
 import sys
 import tempfile
@@ -15,9 +16,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from launch_tui.agent.evidence import Evidence
+from launch_tui.agent.host import COUNTING_S, EVERY_S, HostWatch
+from launch_tui.domain.slots import Gpu, Machine
 from launch_tui.domain.text import log_line, printable
 from launch_tui.sources.code import snapshot
 from launch_tui.store.artifacts import ArtifactStore
+from launch_tui.store.paths import Home
 from launch_tui.store.series import FileOffset, SeriesReader, SeriesWriter
 from launch_tui.tracking.wandb_file import WandbFile
 from tests.tracking import encoding
@@ -94,15 +99,53 @@ def hostile_line(_folder):
     return lambda: seconds(once), lambda cost: (f"{cost * 1000:.0f} ms", cost <= 0.1), "100 ms"
 
 
+def look_at_the_host(folder):
+    """The agent's looks at a host of eight GPUs, as a share of a processor."""
+    home = Home(folder)
+    home.create()
+    gpu = Gpu(uuid="GPU-a", index=0, name="A100", memory_total=80 << 30, memory_used=5 << 30,
+              utilization=60, temperature=50)  # fmt: skip
+    watch = HostWatch(home, lambda: Machine(gpus=(gpu,) * 8))
+    looks = 100
+
+    def share():
+        began = time.process_time()
+        for _ in range(looks):
+            watch._look(2.0, 0.5, ({"runs": 1}, 0))
+        # Counting has its share by the clock.
+        return (COUNTING_S + (time.process_time() - began) / looks) / EVERY_S
+
+    return share, lambda cost: (f"{cost:.2%}", cost < 0.01), "1 %"
+
+
+def watch_for_kills(_folder):
+    """What it costs a run to begin its watch for the kernel's kills."""
+
+    def once():
+        return seconds(lambda: [Evidence(os.getpid()) for _ in range(50)]) / 50
+
+    return once, lambda cost: (f"{cost * 1000:.2f} ms", cost < 0.01), "10 ms"
+
+
 def seconds(work):
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
+PARTS = (
+    read_history,
+    chart_of_a_million,
+    unchanged_folder,
+    hostile_line,
+    look_at_the_host,
+    watch_for_kills,
+)
+
+
 def main():
     missed = 0
-    for part in (read_history, chart_of_a_million, unchanged_folder, hostile_line):
+    for part in PARTS:
         with tempfile.TemporaryDirectory() as folder:
             measure, judge, bar = part(Path(folder))
             best = math.inf

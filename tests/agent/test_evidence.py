@@ -230,13 +230,6 @@ def test_a_job_that_is_refused_memory_says_so_itself():
     assert outcome.cause == "exit status 1: out of memory: MemoryError"
 
 
-def test_the_beginning_and_the_end_are_cheap():
-    begin = time.perf_counter()
-    runs = [Evidence(os.getpid()) for _ in range(50)]
-    per_run = (time.perf_counter() - begin) / len(runs)
-    assert per_run < 0.01
-
-
 @pytest.mark.skipif(not os.access(KERNEL_LOG, os.R_OK), reason="the kernel's log is not readable")
 def test_the_kernels_clock_is_ours():
     """What is logged now is neither older than a moment nor in the future."""

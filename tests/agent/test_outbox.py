@@ -168,13 +168,10 @@ async def test_the_loop_is_never_held_up(world, receiver, box):
         end(world)
     box.look(hooks)
     await until(lambda: server.posts)
-    worst = 0.0
     for _ in range(50):
-        began = time.monotonic()
         await asyncio.sleep(0.002)
-        worst = max(worst, time.monotonic() - began)
         box.look(hooks)
-    assert worst < 0.2
+    assert len(server.posts) == 1, "the loop went on while the first of twenty was not answered"
 
 
 async def test_a_refused_connection_is_told_without_the_address(world, receiver, box, monkeypatch):

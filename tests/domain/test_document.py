@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 from hypothesis import given
@@ -167,13 +166,11 @@ def test_a_document_that_is_too_large_is_refused(tmp_path):
 
 
 def test_a_document_of_too_many_values_is_refused_before_all_of_it_is_read():
-    started = time.process_time()
     many = "a: [" + "x," * 60_000
     assert "cannot be read: more than 50,000 values" in refusal(many + "]\n")
-    few = time.process_time() - started
-    started = time.process_time()
-    assert "more than 50,000 values" in refusal(many + "x," * 400_000 + "]\n")
-    assert time.process_time() - started < 3 * few
+    # What makes it no YAML stands behind so many values.
+    assert "more than 50,000 values" in refusal(many + "]]]\n")
+    assert "more than" not in refusal("a: [" + "x," * 600 + "]]]\n")
 
 
 @pytest.mark.parametrize(

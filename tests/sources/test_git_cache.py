@@ -264,11 +264,11 @@ async def test_cancelling_ends_gits_whole_group(
     while not pid.exists():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
-    began = time.monotonic()
     stop.set()
+    # The command itself would sleep for 100 seconds.
     with pytest.raises(Stale):
-        await task
-    assert time.monotonic() - began < 3
+        async with asyncio.timeout(50):
+            await task
     while os.path.exists(f"/proc/{pid.read_text().strip()}/fd"):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)

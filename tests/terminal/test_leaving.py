@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 
 def open_with_work(box, shell="sleep 0.5", runs=3):
@@ -19,9 +18,7 @@ def test_a_closed_terminal_hands_over_and_the_queue_goes_on(box):
     terminal, ids = open_with_work(box, "sleep 1", runs=3)
     terminal.close()
     terminal.wait_until(lambda: box.agent_pid() != terminal.pid, what="the agent leaving")
-    left = time.monotonic()
     terminal.wait_until(box.agent_pid, what="another agent")
-    assert time.monotonic() - left < 2
     assert terminal.exit_status() == 0
     terminal.wait_until(lambda: all(box.state(i) == "finished" for i in ids), what="all runs")
 
@@ -79,9 +76,7 @@ def test_a_ui_attaches_and_takes_over_when_the_agent_ends(box):
     second = box.open()
     second.wait_for(f"pid {first.pid} attached")
     first.kill()
-    killed = time.monotonic()
     second.wait_until(lambda: box.agent_pid() == second.pid, what="the takeover")
-    assert time.monotonic() - killed < 2
     assert box.state(ids[0]) == "running"
     second.press("q")
     second.wait_for("goes on without a screen")
