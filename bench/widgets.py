@@ -647,11 +647,12 @@ def count_drawn(charts) -> list[object]:
     drawn: list[object] = []
     draw = charts._draw
 
-    def counted(cell, key) -> None:
+    def counted(cell, key):
         before = cell.drawing
-        draw(cell, key)
+        differ = draw(cell, key)
         if cell.drawing is not before:
             drawn.append(key)
+        return differ
 
     charts._draw = counted
     return drawn

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from launch_tui.tui.app import LaunchApp
-from tests.tui.frames import frame
+from tests.tui.frames import frame, tick
 from tests.tui.world import NOW, World, busy
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -79,16 +78,14 @@ async def _worked_off(pilot, timeout):
     while any(w.group in WORKED_OFF and not w.is_finished for w in pilot.app.workers):
         if time.monotonic() > deadline:
             return
-        await asyncio.sleep(0.005)
+        await pilot.pause(0.005)
 
 
-async def until(pilot, condition, timeout=10.0):
+async def until(pilot, condition, timeout=30.0):
     """Tick until a condition holds."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
         if time.monotonic() > deadline:
             pytest.fail("it did not come true; the screen:\n" + frame(pilot.app))
-        pilot.app.pulse.tick()
-        await asyncio.sleep(0.01)
-        await pilot.pause()
+        await tick(pilot)
     return value

@@ -24,7 +24,7 @@ def frame(app: App) -> str:
     return "\n".join("".join(s.text for s in strip).rstrip() for strip in strips) + "\n"
 
 
-async def assert_frame(pilot: Pilot, golden: Path, timeout: float = 10.0) -> None:
+async def assert_frame(pilot: Pilot, golden: Path, timeout: float = 30.0) -> None:
     """Wait until the screen is that of a file; ``UPDATE_FRAMES=1`` writes the file instead.
 
     Workers and threads bring parts of a screen, so what is there after a number of ticks is a
@@ -35,7 +35,7 @@ async def assert_frame(pilot: Pilot, golden: Path, timeout: float = 10.0) -> Non
         return
     deadline = time.monotonic() + timeout
     while (shown := frame(pilot.app)) != golden.read_text() and time.monotonic() < deadline:
-        await _tick(pilot)
+        await tick(pilot)
     assert_text(shown, golden)
 
 
@@ -59,7 +59,8 @@ def escapes(app: App) -> set[str]:
     return {c for c in frame(app) if c != "\n" and not c.isprintable() and c not in "\u200d\u200b"}
 
 
-async def _tick(pilot: Pilot) -> None:
+async def tick(pilot: Pilot) -> None:
+    """Give the application one turn: its pulse, its threads, its messages."""
     pilot.app.pulse.tick()
     await asyncio.sleep(0.01)
     await pilot.pause()
@@ -68,7 +69,7 @@ async def _tick(pilot: Pilot) -> None:
 async def _at_rest(pilot: Pilot) -> str:
     shown, same = frame(pilot.app), 0
     while same < AT_REST:
-        await _tick(pilot)
+        await tick(pilot)
         last, shown = shown, frame(pilot.app)
         same = same + 1 if shown == last else 0
     return shown

@@ -290,6 +290,37 @@ async def test_ascii_mode_draws_with_ascii_alone(busy_world, make_app, monkeypat
         assert not strange, strange
 
 
+async def test_an_ascii_application_leaves_its_scroll_bar_to_none_after_it(make_app, monkeypatch):
+    monkeypatch.setattr(ScrollBar, "renderer", ScrollBar.renderer)
+    usual = ScrollBar.renderer
+    async with make_app(ascii_only=True).run_test():
+        assert ScrollBar.renderer is not usual
+    async with make_app().run_test():
+        assert ScrollBar.renderer is usual
+
+
+async def test_a_screen_under_an_opaque_one_is_not_drawn_with_it(busy_world, make_app):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        home = app.screen
+        await pilot.press("x")
+        await until(pilot, lambda: app.screen is not home)
+        assert home.is_current, "a dialog lets it show through"
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is home)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is not home)
+        assert app.screen.is_current
+        assert not home.is_current
+        came = busy_world.run(name="newcomer")
+        await settle(pilot)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is home)
+        assert home.is_current
+        await until(pilot, lambda: came in frame(app))
+
+
 async def test_ages_tick_by_the_minute_while_a_run_is_live(busy_world, make_app):
     moment = [NOW]
     app = make_app(clock=lambda: moment[0])

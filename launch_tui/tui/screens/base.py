@@ -66,6 +66,20 @@ class LaunchScreen(Screen[None]):
     def refresh_ages(self) -> None:
         """Draw ages anew: a minute has passed while a run was live."""
 
+    @property
+    def is_current(self) -> bool:
+        """Whether anything of it can be seen: it is on top, or only dialogs let it show through.
+
+        Textual takes the screen below the top for seen even where the top covers it, and then
+        draws the whole terminal anew for each change of what is covered.
+        """
+        for screen in reversed(self.app.screen_stack):
+            if screen is self:
+                return True
+            if screen.styles.background.a == 1:
+                return False
+        return False
+
     def on_mount(self) -> None:
         """Begin to follow what is live."""
         fit_manners(self)

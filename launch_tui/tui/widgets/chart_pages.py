@@ -47,6 +47,7 @@ class ChartPages(Charts, can_focus=True):
         self._only: frozenset[str] = frozenset()
         self._all_keys: tuple[Key, ...] = ()
         self._shown_keys: Sequence[Key] = ()
+        self._logged = 0
         self._shown_for: object = None
 
     # What is shown
@@ -57,6 +58,7 @@ class ChartPages(Charts, can_focus=True):
         if state != self._shown_for:
             self._shown_for = state
             self._shown_keys = [key for key in self.curves.keys if self._matches(key)]
+            self._logged = sum(not key.system for key in self._shown_keys)
         return self._shown_keys
 
     def only(self, names: Sequence[str]) -> None:
@@ -271,7 +273,7 @@ class ChartPages(Charts, can_focus=True):
     def _pages(self) -> list[range]:
         """Return the charts of each page, by number; no page has charts of both groups."""
         keys = self.listed()
-        logged = sum(not key.system for key in keys)
+        logged = self._logged
         capacity = max(self._capacity(), 1) if not self.full else 1
         pages = []
         for begin, end in ((0, logged), (logged, len(keys))):

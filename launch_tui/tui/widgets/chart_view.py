@@ -15,7 +15,7 @@ from launch_tui.tui.widgets.chart import Drawing
 from launch_tui.tui.widgets.plot import Curve, short_number, short_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class Cross(NamedTuple):
@@ -81,6 +81,29 @@ def shares(size: int, count: int) -> list[tuple[int, int]]:
     """Return begin and size of equal parts; what is left over goes to the last ones."""
     edges = [size * at // count for at in range(count + 1)]
     return [(one, two - one) for one, two in pairwise(edges)]
+
+
+def merged(lines: Sequence[Region]) -> list[Region]:
+    """Return regions of one line each as fewer that cover the same: touching ones are joined.
+
+    Each region that is refreshed costs Textual about as much, whatever its size.
+
+    Args:
+        lines: Each of height 1, none over another.
+    """
+    across: list[Region] = []
+    for line in sorted(lines, key=lambda line: (line.y, line.x)):
+        last = across[-1] if across else None
+        if last is not None and last.y == line.y and last.right == line.x:
+            across[-1] = Region(last.x, last.y, last.width + line.width, 1)
+        else:
+            across.append(line)
+    open_ends: dict[tuple[int, int, int], Region] = {}
+    for line in across:
+        above = open_ends.pop((line.x, line.width, line.y), None)
+        grown = line if above is None else Region(above.x, above.y, above.width, above.height + 1)
+        open_ends[grown.x, grown.width, grown.bottom] = grown
+    return list(open_ends.values())
 
 
 def region_of(across: tuple[int, int], down: tuple[int, int]) -> Region:

@@ -25,6 +25,7 @@ from launch_tui.tui.widgets.chart_view import (
     X_TEXTS,
     Cell,
     View,
+    merged,
     region_of,
     shares,
     smoothed_curve,
@@ -46,7 +47,7 @@ LEAST_WIDTH = 34
 LEAST_HEIGHT = 9
 FLATTEST = 7
 LEAST_BUCKETS = 64
-SHARE = 0.12
+SHARE = 0.15
 """The part of a core that reading and drawing what is new may take: beyond it frames are left out,
 so that the keys of a person are answered however much is live. Of the time that passes it is at
 most the half: what others take of a busy machine is no reason to draw less."""
@@ -173,8 +174,11 @@ class Charts(Widget, can_focus=False):
             self._trouble = error.cause
         keys = self._in_view()
         self._lay_out(len(keys))
+        differ: list[Region] = []
         for number, cell in enumerate(self._cells):
-            self._draw(cell, keys[number] if number < len(keys) else None)
+            differ += self._draw(cell, keys[number] if number < len(keys) else None)
+        if differ:
+            self.refresh(*merged(differ))
         self.set_class(not self.curves.keys, "-empty")
         self._tell()
 
@@ -186,13 +190,20 @@ class Charts(Widget, can_focus=False):
         """Return one line of all charts that lie on it."""
         strip = self._strips.get(y)
         if strip is None:
-            segments = [
-                segment
+            across = [
+                cell
                 for cell in self._cells
                 if cell.region.y <= y < cell.region.y + len(cell.drawing.rows)
-                for segment in cell.drawing.rows[y - cell.region.y]
             ]
-            strip = Strip(segments) if segments else Strip.blank(self.size.width, self.rich_style)
+            segments = [
+                segment for cell in across for segment in cell.drawing.rows[y - cell.region.y]
+            ]
+            # Told its width, it need not measure each of its segments.
+            strip = (
+                Strip(segments, sum(cell.region.width for cell in across))
+                if segments
+                else Strip.blank(self.size.width, self.rich_style)
+            )
             self._strips[y] = strip
         return strip
 
@@ -285,13 +296,13 @@ class Charts(Widget, can_focus=False):
 
     # Drawing
 
-    def _draw(self, cell: Cell, key: Key | None) -> None:
-        """Draw a chart if anything of it has changed, and have the lines shown that differ."""
+    def _draw(self, cell: Cell, key: Key | None) -> list[Region]:
+        """Draw a chart if anything of it has changed, and return the lines that differ."""
         chosen = key is not None and self._is_chosen(key)
         versions = self._versions(key)
         state = (key, chosen, self.view, versions, self._generation, self._why(key))
         if state == cell.drawn_for:
-            return
+            return []
         cell.key, cell.drawn_for = key, state
         before, region = cell.drawing.rows, cell.region
         picture = self._picture(cell, key, versions)
@@ -304,8 +315,7 @@ class Charts(Widget, can_focus=False):
         ]
         for at in dirty:
             self._strips.pop(region.y + at, None)
-        if dirty:
-            self.refresh(*(Region(region.x, region.y + at, region.width, 1) for at in dirty))
+        return [Region(region.x, region.y + at, region.width, 1) for at in dirty]
 
     def _versions(self, key: Key | None) -> object:
         if key is None:

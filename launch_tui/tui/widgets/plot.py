@@ -213,8 +213,14 @@ def row_texts(columns: Sequence[int], rows: int, *, ascii_only: bool = False) ->
         if not inked >> shift & _CELL:
             texts.append(" " * len(pairs))
             continue
-        cells = [left >> shift & _CELL | (right >> shift & _CELL) << 4 for left, right in pairs]
-        texts.append("".join([glyphs[bits] for bits in cells]))
+        texts.append(
+            "".join(
+                [
+                    glyphs[left >> shift & _CELL | (right >> shift & _CELL) << 4]
+                    for left, right in pairs
+                ]
+            )
+        )
     return texts
 
 
@@ -273,7 +279,10 @@ def _draw_piece(
     lower: Sequence[int],
     leaves: Sequence[int],
 ) -> None:
-    """Draw strokes into pixel columns, each joined to where the one before it left."""
+    """Draw strokes into pixel columns, each joined to where the one before it left.
+
+    Compared by hand: a call of ``min`` or ``max`` costs several comparisons, for each point.
+    """
     before, y = -1, 0
     number, count = 0, len(at)
     while number < count:
@@ -281,14 +290,20 @@ def _draw_piece(
         number += 1
         # What falls into one column is one stroke.
         while number < count and at[number] == x:
-            high, low = min(high, upper[number]), max(low, lower[number])
+            if upper[number] < high:
+                high = upper[number]
+            if lower[number] > low:
+                low = lower[number]
             end = leaves[number]
             number += 1
         # Steps that go back are not joined to what came after them.
         if 0 <= before < x:
             if x > before + 1:
                 y = _draw_slope(columns, (before, y), (x, min(max(y, high), low)))
-            high, low = min(high, y), max(low, y)
+            if y < high:
+                high = y
+            if y > low:
+                low = y
         columns[x] |= ((2 << (low - high)) - 1) << high
         before, y = x, end
 

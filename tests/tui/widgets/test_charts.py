@@ -3,6 +3,9 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.geometry import Region
 from textual.scrollbar import ScrollBar
 
 from launch_tui.domain.run import RunState
@@ -11,7 +14,7 @@ from launch_tui.store.series import SeriesWriter
 from launch_tui.tui.curves import Axis, Key
 from launch_tui.tui.screens.run import RunScreen
 from launch_tui.tui.widgets import charts as charts_module
-from launch_tui.tui.widgets.chart_view import View
+from launch_tui.tui.widgets.chart_view import View, merged
 from launch_tui.tui.widgets.window_table import WindowTable
 from tests.tui.conftest import GOLDEN, SIZES, settle, until
 from tests.tui.frames import assert_frame, escapes, frame
@@ -494,8 +497,36 @@ async def test_only_lines_that_differ_are_sent(world, make_app, run_id, monkeypa
         assert lines == []
         write(world, run_id, [(49, {"flat": 1.0, "loss": 0.0201})])
         await until(pilot, lambda: lines)
-        assert all(region.height == 1 for region in lines)
-        assert {region.y for region in lines} == {0}
+        assert {(region.y, region.height) for region in lines} == {(0, 1)}
+
+
+async def test_lines_are_as_wide_as_they_say(world, make_app, run_id):
+    write(world, run_id, [(s, {f"k{n}": s * n for n in range(4)}) for s in range(50)])
+    app = make_app()
+    async with app.run_test(size=(121, 34)) as pilot:
+        charts = await opened(pilot, run_id)
+        lines = [charts.render_line(y) for y in range(charts.size.height)]
+        assert [sum(segment.cell_length for segment in line) for line in lines] == [
+            line.cell_length for line in lines
+        ]
+
+
+lines_of_a_grid = st.sets(st.tuples(st.integers(0, 3), st.integers(0, 9))).map(
+    lambda cells: [Region(x * 10, y, 10, 1) for x, y in cells]
+)
+
+
+@given(lines=lines_of_a_grid)
+def test_merged_regions_cover_the_same_once(lines):
+    joined = merged(lines)
+    covered = [(x, y) for r in joined for x in range(r.x, r.right) for y in range(r.y, r.bottom)]
+    wanted = [(x, r.y) for r in lines for x in range(r.x, r.right)]
+    assert sorted(covered) == sorted(wanted)
+
+
+def test_a_whole_grid_is_one_region():
+    lines = [Region(x, y, 10, 1) for x in (0, 10, 20) for y in range(5)]
+    assert merged(lines) == [Region(0, 0, 30, 5)]
 
 
 async def test_the_preview_shows_the_two_most_telling(world, make_app, run_id):
