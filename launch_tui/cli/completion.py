@@ -11,7 +11,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from launch_tui.cli.parsing import AGENT_ONLY, UI_FLAGS
-from launch_tui.cli.verbs import GLOBAL_FLAGS, VERBS, below
+from launch_tui.cli.verbs import GLOBAL_FLAGS, VERBS, below, offered
 from launch_tui.errors import LaunchError, UsageError
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def fish() -> str:
             f"complete -c launch-tui {condition} -a {word}{_described((*path, word))}"
             for word in below(path)
         ]
-    for verb in _offered():
+    for verb in offered():
         condition = f"-n '__launch_tui_at {verb.name}'"
         lines += [f"complete -c launch-tui {condition} {_fish_flag(flag)}" for flag in _flags(verb)]
         kind = _kind_of_place(verb)
@@ -215,17 +215,13 @@ def fish() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _offered() -> list[Verb]:
-    return [verb for verb in VERBS if not verb.words[0].startswith("__")]
-
-
 def _groups() -> list[tuple[str, ...]]:
-    prefixes = [verb.words[:depth] for verb in _offered() for depth in range(1, len(verb.words))]
+    prefixes = [verb.words[:depth] for verb in offered() for depth in range(1, len(verb.words))]
     return list(dict.fromkeys(prefixes))
 
 
 def _paths() -> list[str]:
-    return [" ".join(words) for words in (*_groups(), *(verb.words for verb in _offered()))]
+    return [" ".join(words) for words in (*_groups(), *(verb.words for verb in offered()))]
 
 
 def _flags(verb: Verb) -> tuple[Flag, ...]:
@@ -249,13 +245,13 @@ def _kind_of_place(verb: Verb) -> str:
 def _bash_flags() -> Iterator[str]:
     names = (AGENT_ONLY, *UI_FLAGS, *(name for flag in GLOBAL_FLAGS for name in flag.names))
     yield f'        "") offered="{" ".join(names)}" ;;'
-    for verb in _offered():
+    for verb in offered():
         names = tuple(name for flag in _flags(verb) for name in flag.names)
         yield f'        "{verb.name}") offered="{" ".join(names)}" ;;'
 
 
 def _bash_values() -> Iterator[str]:
-    flags = {"": GLOBAL_FLAGS, **{verb.name: _flags(verb) for verb in _offered()}}
+    flags = {"": GLOBAL_FLAGS, **{verb.name: _flags(verb) for verb in offered()}}
     for verb, taken in flags.items():
         for flag in taken:
             kind = _kind_of_value(flag)
@@ -268,7 +264,7 @@ def _bash_places() -> Iterator[str]:
     yield f'        "") kind="={" ".join(below(()))}" ;;'
     for words in _groups():
         yield f'        "{" ".join(words)}") kind="={" ".join(below(words))}" ;;'
-    for verb in _offered():
+    for verb in offered():
         kind = _kind_of_place(verb)
         if kind:
             yield f'        "{verb.name}") kind="{kind}" ;;'

@@ -11,10 +11,8 @@ import sys
 import pytest
 
 from launch_tui.cli.completion import bash, fish, zsh
-from launch_tui.cli.verbs import VERBS
+from launch_tui.cli.verbs import offered
 from launch_tui.sdk import Launch
-
-OFFERED = [verb for verb in VERBS if not verb.words[0].startswith("__")]
 
 NEEDS = {
     shell: pytest.mark.skipif(shutil.which(shell) is None, reason=f"needs {shell}")
@@ -228,7 +226,7 @@ def test_fish_takes_names_from_the_home_on_the_line(fish_offers, line, elsewhere
 @pytest.mark.parametrize("script", [bash, zsh, fish])
 def test_the_scripts_name_every_verb_and_flag(script):
     text = script()
-    for verb in OFFERED:
+    for verb in offered():
         assert verb.words[-1] in text
         for flag in verb.flags:
             assert max(flag.names, key=len).lstrip("-") in text
