@@ -184,6 +184,11 @@ def test_links_of_the_documents_lead_somewhere():
     assert led > 3
 
 
+def test_the_readme_leads_to_every_page():
+    told = set(re.findall(r"\]\(docs/([^)#]+)", (ROOT / "README.md").read_text()))
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} - told == set()
+
+
 def test_no_file_knows_the_machine_it_was_written_on():
     machine = re.compile(r"(?<![\w.])/(?:root|work|opt/lt|opt/w31)/|https?://\S*pypi\S*/simple\b")
     found = {}
