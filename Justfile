@@ -50,6 +50,10 @@ screenshots:
 keys:
     python -m launch_tui.tui.key_page > docs/keys.md
 
+# docs/verbs.md, from the table of verbs.
+verbs:
+    python -m launch_tui.cli.verb_page > docs/verbs.md
+
 # Kill everything at random and look whether anything was lost: `just soak 60 --seed 7`; see bench/soak.py.
 soak *arguments:
     python bench/soak.py {{ arguments }}

@@ -141,11 +141,52 @@ def test_scripts_of_the_integration_can_be_executed():
         assert os.access(ROOT / ".ci" / name, os.X_OK)
 
 
+def text_of(page):
+    """The text of a page without its blocks of code, where a # begins a comment."""
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page):
+    """What a browser may be sent to on a page, by the rule of GitHub and of GitLab."""
+    headings = re.findall(r"^#+ +(.+?) *$", text_of(page), re.MULTILINE)
+    slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    before = [slugs[:at].count(slug) for at, slug in enumerate(slugs)]
+    return [f"{slug}-{n}" if n else slug for slug, n in zip(slugs, before, strict=True)]
+
+
+def test_anchors_are_those_of_the_headings(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Groups: `--param`\n\n```sh\n# gpu.yaml\n```\n## Keys of local-process\n"
+        "## Runs\n### What is kept twice, and what that costs\n## Runs\n"
+    )
+    assert anchors(page) == [
+        "groups---param",
+        "keys-of-local-process",
+        "runs",
+        "what-is-kept-twice-and-what-that-costs",
+        "runs-1",
+    ]
+
+
 def test_links_of_the_documents_lead_somewhere():
+    led = 0
     for page in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")):
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-            if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
+        for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+            if "://" in target:
+                continue
+            name, _, anchor = target.partition("#")
+            file = page.parent / name if name else page
+            assert file.exists(), f"{page.name}: {target}"
+            if anchor:
+                led += 1
+                assert anchor in anchors(file), f"{page.name}: {target}"
+    assert led > 3
+
+
+def test_the_readme_leads_to_every_page():
+    told = set(re.findall(r"\]\(docs/([^)#]+)", (ROOT / "README.md").read_text()))
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} - told == set()
 
 
 def test_no_file_knows_the_machine_it_was_written_on():

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.output import print_json, say, table
-from launch_tui.cli.times import span
+from launch_tui.cli.times import span, stamp
 from launch_tui.domain.quantities import MAX_DURATION
 from launch_tui.domain.run import ACTIVE
 from launch_tui.errors import UsageError
@@ -95,4 +95,9 @@ def _print(found: Sequence[CachedEnvironment], *, json: bool) -> None:
 
 
 def _json(environment: CachedEnvironment) -> dict[str, Any]:
-    return {**asdict(environment), "path": str(environment.path)}
+    return {
+        **asdict(environment),
+        "path": str(environment.path),
+        "created_at": stamp(environment.created_at),
+        "last_used_at": stamp(environment.last_used_at),
+    }

@@ -79,6 +79,25 @@ def help_for(arguments: Arguments) -> int:
     return print_help(words)
 
 
+def usage(verb: Verb) -> str:
+    """Return the line that shows what a verb takes."""
+    words = ["launch-tui", *verb.words, *verb.places]
+    words += ["[FLAGS]"] if verb.flags else []
+    words += ["[-- COMMAND...]"] if verb.command else []
+    return " ".join(words)
+
+
+def signature(flag: Flag) -> str:
+    """Return the names of a flag with what it takes."""
+    return ", ".join(flag.names) + (f" {flag.value}" if flag.value else "")
+
+
+def explained(flag: Flag) -> str:
+    """Return what a flag does, with its choices."""
+    chosen = f" ({', '.join(flag.choices)})" if flag.choices else ""
+    return flag.help + (" (may be repeated)" if flag.many else "") + chosen
+
+
 def _print_group(words: tuple[str, ...]) -> None:
     verbs = [verb for verb in VERBS if verb.words[: len(words)] == words]
     lines = [(" ".join(("launch-tui", *verb.words, *verb.places)), verb.help) for verb in verbs]
@@ -86,28 +105,16 @@ def _print_group(words: tuple[str, ...]) -> None:
 
 
 def _print_verb(verb: Verb) -> None:
-    usage = ["launch-tui", *verb.words, *verb.places]
-    usage += ["[FLAGS]"] if verb.flags else []
-    usage += ["[-- COMMAND...]"] if verb.command else []
-    print(" ".join(usage))
+    print(usage(verb))
     print(f"  {verb.help}")
     if verb.flags:
         print()
-        _print_columns([(_signature(flag), _explained(flag)) for flag in verb.flags])
+        _print_columns([(signature(flag), explained(flag)) for flag in verb.flags])
     print()
     anywhere = [flag for flag in GLOBAL_FLAGS if flag.names != ("--json",) or verb.json]
-    _print_columns([(_signature(flag), flag.help) for flag in anywhere])
+    _print_columns([(signature(flag), flag.help) for flag in anywhere])
     if verb.more:
         print(f"\n{verb.more}")
-
-
-def _signature(flag: Flag) -> str:
-    return ", ".join(flag.names) + (f" {flag.value}" if flag.value else "")
-
-
-def _explained(flag: Flag) -> str:
-    chosen = f" ({', '.join(flag.choices)})" if flag.choices else ""
-    return flag.help + (" (may be repeated)" if flag.many else "") + chosen
 
 
 def _print_columns(lines: Sequence[tuple[str, str]], *, indent: str = "  ") -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.envs import older_than
 from launch_tui.cli.output import print_json, say, table
-from launch_tui.cli.times import span
+from launch_tui.cli.times import span, stamp
 from launch_tui.domain.run import ACTIVE, WAITING
 from launch_tui.store.clock import seconds
 
@@ -74,7 +74,7 @@ def _ask(sdk: Launch, question: Question) -> list[CachedImage]:
 
 def _print(found: Sequence[CachedImage], *, json: bool) -> None:
     if json:
-        print_json([asdict(image) for image in found])
+        print_json([_json(image) for image in found])
         return
     now = time.time()
     rows = [
@@ -89,3 +89,11 @@ def _print(found: Sequence[CachedImage], *, json: bool) -> None:
         for image in found
     ]
     table(("IMAGE", "JOB", "ID", "SIZE", "CREATED", "USED"), rows)
+
+
+def _json(image: CachedImage) -> dict[str, Any]:
+    return {
+        **asdict(image),
+        "created_at": stamp(image.created_at),
+        "last_used_at": stamp(image.last_used_at),
+    }

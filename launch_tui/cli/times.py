@@ -1,4 +1,4 @@
-"""Times as a person reads them: how long ago, how long."""
+"""Times as a person reads them (how long ago, how long), and as JSON has them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from datetime import datetime
 
 from launch_tui.domain.quantities import UNITS
+from launch_tui.store.clock import iso
 
 
 def ago(moment: str | None) -> str:
@@ -43,6 +44,11 @@ def local(moment: str | None) -> str:
 def clock(seconds: float) -> str:
     """Return the local time of day of seconds since the epoch."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%H:%M:%S")
+
+
+def stamp(seconds: float) -> str | None:
+    """Return seconds since the epoch as JSON has a time; None for the 0.0 that means unknown."""
+    return iso(seconds) if seconds else None
 
 
 def _seconds(moment: str) -> float:

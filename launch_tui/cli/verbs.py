@@ -360,6 +360,11 @@ VERBS: tuple[Verb, ...] = (
 BY_WORDS: dict[tuple[str, ...], Verb] = {verb.words: verb for verb in VERBS}
 
 
+def offered() -> list[Verb]:
+    """Return the verbs that a person is told of: those of the program's own are left out."""
+    return [verb for verb in VERBS if not verb.words[0].startswith("__")]
+
+
 def below(words: tuple[str, ...]) -> list[str]:
     """Return the words that may follow ``words`` in a verb's name, in the table's order."""
     depth = len(words)

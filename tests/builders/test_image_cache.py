@@ -21,6 +21,7 @@ from launch_tui.cli.program import main
 from launch_tui.engine.client import Engine
 from launch_tui.errors import BuildFailed, EngineDown
 from launch_tui.sdk import Launch
+from launch_tui.store.clock import iso
 from tests.builders.image_site import ImageSite, content_of, processes_with
 
 pytestmark = pytest.mark.slow
@@ -357,6 +358,9 @@ async def test_command_line_lists_and_prunes(images, source, said):
     assert image.reference in shown[1]
     [listed] = json.loads((await ask("image", "list", "--json")).out)
     assert (listed["id"], listed["references"]) == (image.id, [image.reference])
+    [found] = await images.builder.list_images()
+    times = (iso(found.created_at), iso(found.last_used_at))
+    assert (listed["created_at"], listed["last_used_at"]) == times
 
     assert "removed 0 images" in (await ask("image", "prune")).err
     dry = await ask("image", "prune", "--older-than", "0s", "--dry-run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -382,7 +383,10 @@ def test_environments(cli, private_home):
     assert cli("env", "list", "--json").json == []
     half = private_home / "envs" / "3.11-abc"
     half.mkdir(parents=True)
-    assert [e["key"] for e in cli("env", "list", "--json").json] == ["3.11-abc"]
+    os.utime(half, (1.25, 1.25))
+    [listed] = cli("env", "list", "--json").json
+    assert (listed["key"], listed["path"]) == ("3.11-abc", str(half))
+    assert (listed["created_at"], listed["last_used_at"]) == (None, "1970-01-01T00:00:01.250000Z")
     assert [e["key"] for e in cli("env", "prune", "--dry-run", "--json").json] == ["3.11-abc"]
     assert half.exists()
     assert "removed 1" in cli("env", "prune").err
