@@ -1,10 +1,7 @@
 """Finds the lines of a file that match: within a process of the UI, or as a process of its own.
 
-Run by its path with ``python -IS``, so that a gigabyte is searched beside the UI and not within it;
-the standard library is all that may be imported here. Its standard input says in one line of JSON
-what to look for in which open file, and is then held open: when it closes, because the search is
-over or whoever asked is dead, the kernel ends this process, also in the middle of a regular
-expression that would go on for ever. Standard output gets records, see ``RECORD``.
+A gigabyte is searched beside the UI and not within it (``log_child``), so the standard library is
+all that may be imported here.
 
 A line is matched as it is read by a person: without colours. Most of a file is never looked at
 line by line: a line without the words that every match must hold is passed over by ``bytes.find``.
@@ -12,23 +9,13 @@ line by line: a line without the words that every match must hold is passed over
 
 from __future__ import annotations
 
-import fcntl
 import importlib
-import json
 import os
 import re
-import select
-import signal
-import struct
-import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
-RECORD = struct.Struct("<QQI")
-"""Where a piece of the file begins and ends, and the bytes of the bitmap that follows: bit ``n``
-stands for the ``n``-th line of the piece."""
 
 CHUNK = 1 << 20
 """Bytes that are searched in one go."""
@@ -230,43 +217,24 @@ def bitmap(numbers: Iterable[int]) -> bytes:
     return bytes(bits)
 
 
-def main() -> None:
-    """Do what standard input asks for."""
-    signal.signal(signal.SIGIO, signal.SIG_DFL)
-    asked = json.loads(_first_line(0))
-    _end_with(0)
-    out, quiet = sys.stdout.fileno(), 0
+def serve(asked: dict[str, Any], tell: Callable[[int, int, bytes], None]) -> None:
+    """Search as a process of its own: for ``pattern`` with ``flags``, from ``start`` to ``stop``.
+
+    Args:
+        asked: That, and the file, ``fd``.
+        tell: Gets what ``scan`` gives, but for most pieces without a match.
+    """
+    quiet = 0
 
     def give(start: int, end: int, bits: bytes) -> None:
         nonlocal quiet
         quiet = 0 if bits else quiet + 1
         if bits or quiet % _QUIET == 0:
-            _write(out, RECORD.pack(start, end, len(bits)) + bits)
-        if select.select([0], [], [], 0)[0]:
-            sys.exit(1)
+            tell(start, end, bits)
 
     matcher = Matcher(asked["pattern"], asked["flags"])
     end = scan(asked["fd"], matcher, asked["start"], asked["stop"], give)
-    _write(out, RECORD.pack(end, end, 0))
-
-
-def _first_line(fd: int) -> bytes:
-    line = b""
-    while not line.endswith(b"\n") and (data := os.read(fd, 1 << 16)):
-        line += data
-    return line
-
-
-def _end_with(fd: int) -> None:
-    """Have the kernel end this process when the other end of a pipe closes (Linux)."""
-    if hasattr(fcntl, "F_SETOWN"):
-        fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)
-
-
-def _write(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
+    tell(end, end, b"")
 
 
 def _visible_lines(data: bytes, spans: Sequence[tuple[int, int]]) -> list[str]:
@@ -377,7 +345,3 @@ def _words_within(kind: str, value: Any, *, ascii_only: bool) -> set[str]:  # no
 
 def _least(words: set[str]) -> int:
     return min(map(len, words), default=0)
-
-
-if __name__ == "__main__":
-    main()

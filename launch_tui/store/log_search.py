@@ -6,17 +6,13 @@ appended meanwhile is little, and is searched here in small steps.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from launch_tui.store import log_scan
 from launch_tui.store.line_set import LineSet
-from launch_tui.store.log_scan import RECORD, Matcher, scan
+from launch_tui.store.log_process import LogProcess
+from launch_tui.store.log_scan import Matcher, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +27,6 @@ STEP = 256 << 10
 
 TAIL_LIMIT = 64 << 10
 """Bytes of a last line without its end that are searched."""
-
-_READ = 1 << 18
-_END_S = 0.2
 
 
 class LineSearch:
@@ -165,8 +158,8 @@ class LineSearch:
         self._tail = self._provisional = False
 
 
-class Scan:
-    """A process that searches a part of a file, and dies with whoever started it.
+class Scan(LogProcess):
+    """A process that searches a part of a file.
 
     Args:
         fd: The file.
@@ -174,69 +167,11 @@ class Scan:
         flags: Its flags.
         start: Where to begin.
         stop: Where to end.
+
+    Raises:
+        OSError: When no process can be started.
     """
 
     def __init__(self, fd: int, pattern: str, flags: int, start: int, stop: int) -> None:
-        self.finished = False
-        """Whether it got to the end."""
-        self.ended = False
-        """Whether nothing more comes."""
-        self._stop = stop
-        self._rest = b""
-        self._process = subprocess.Popen(
-            [sys.executable, "-IS", log_scan.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(fd,),
-            start_new_session=True,
-            bufsize=0,
-        )
-        asked = {"fd": fd, "pattern": pattern, "flags": int(flags), "start": start, "stop": stop}
-        with suppress(BrokenPipeError):
-            self._in.write(json.dumps(asked).encode() + b"\n")
-        os.set_blocking(self._out.fileno(), False)
-
-    @property
-    def pid(self) -> int:
-        """The process."""
-        return self._process.pid
-
-    def read(self) -> list[tuple[int, int, bytes]]:
-        """Return what was found since the last call: where a piece begins, ends, its bitmap."""
-        if self.ended:
-            return []
-        data = self._out.read(_READ)
-        if data is None:
-            return []
-        self.ended = not data
-        self._rest += data
-        found = []
-        at = 0
-        while at + RECORD.size <= len(self._rest):
-            start, end, size = RECORD.unpack_from(self._rest, at)
-            if at + RECORD.size + size > len(self._rest):
-                break
-            at += RECORD.size
-            found.append((start, end, self._rest[at : at + size]))
-            at += size
-            self.finished = self.finished or start == end
-        self._rest = self._rest[at:]
-        return found
-
-    def close(self) -> None:
-        """End it."""
-        self.ended = True
-        self._process.kill()
-        self._in.close()
-        self._out.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_S)
-
-    @property
-    def _in(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        return self._process.stdin
-
-    @property
-    def _out(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        return self._process.stdout
+        asked = {"pattern": pattern, "flags": int(flags), "start": start, "stop": stop}
+        super().__init__(log_scan.__file__, fd, asked)
