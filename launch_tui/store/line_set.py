@@ -49,6 +49,16 @@ class LineSet:
             self._bits[line >> 3] &= ~(1 << (line & 7))
             self._counted = min(self._counted, (line >> 3) // _BYTES)
 
+    def discard_all(self, lines: range) -> None:
+        """Take out numbers that follow each other."""
+        stop = min(lines.stop, len(self._bits) << 3)
+        self._write(lines.start, stop, 0)
+
+    def add_all(self, lines: range) -> None:
+        """Add numbers that follow each other."""
+        self._reach((lines.stop + 7) >> 3)
+        self._write(lines.start, lines.stop, 0xFF)
+
     def rank(self, line: int) -> int:
         """Return how many members are less than ``line``."""
         self._count()
@@ -85,6 +95,18 @@ class LineSet:
 
     def _page(self, page: int) -> int:
         return int.from_bytes(self._bits[page * _BYTES : (page + 1) * _BYTES], "little")
+
+    def _write(self, start: int, stop: int, bits: int) -> None:
+        """Write the same bit for all numbers from ``start`` to ``stop``, that are reached."""
+        if start >= stop:
+            return
+        first, last = start >> 3, (stop - 1) >> 3
+        before, behind = (1 << (start & 7)) - 1, 0xFF00 >> (7 - (stop - 1 & 7)) & 0xFF
+        kept = (self._bits[first] & before, self._bits[last] & behind)
+        self._bits[first : last + 1] = bytes((bits,)) * (last - first + 1)
+        self._bits[first] = self._bits[first] & ~before & 0xFF | kept[0]
+        self._bits[last] = self._bits[last] & ~behind & 0xFF | kept[1]
+        self._counted = min(self._counted, first // _BYTES)
 
     def _reach(self, length: int) -> None:
         if length > len(self._bits):

@@ -29,6 +29,17 @@ def test_it_answers_as_a_sorted_list_does(added, taken_out, first, line):
         lines.member(len(left))
 
 
+@given(numbers, st.integers(0, 20_100), st.integers(0, 300), st.booleans())
+def test_numbers_that_follow_each_other_are_added_and_taken_out_at_once(added, first, many, adds):
+    lines = LineSet()
+    lines.add(0, bitmap(added))
+    these = range(first, first + many)
+    assert len(lines) == len(added)
+    (lines.add_all if adds else lines.discard_all)(these)
+    left = sorted(added | set(these) if adds else added - set(these))
+    assert [lines.member(at) for at in range(len(lines))] == left
+
+
 def test_ten_million_lines_of_which_all_are_members_are_little():
     lines = LineSet()
     for first in range(0, 10_000_000, 10_000):
