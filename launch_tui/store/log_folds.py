@@ -1,17 +1,21 @@
 r"""Progress bars of several lines, as a terminal would show them.
 
-Nested tqdm bars write a line for each step of an inner bar and go back with cursor-up: to a file
-that is thousands of lines, to a person it is two. ``Folds`` finds such stretches of a log and what
-was last drawn in each line of the screen there. Only the end of a large log is looked at when it is
-opened, and all that is appended from then on.
+``Folds`` finds the stretches of a log that a terminal shows as fewer lines (``log_screen``) and
+keeps them up while the log grows. Of a large log the end is looked at when it is opened. All that
+is before is looked at once somebody wants to see it, by a process of its own; what that finds then
+takes the place of what was found from the end, of which the beginning was a guess.
 """
 
 from __future__ import annotations
 
-import re
+from array import array
 from copy import copy
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from launch_tui.store import log_screen
+from launch_tui.store.fold_list import FoldList
+from launch_tui.store.log_process import LogProcess
+from launch_tui.store.log_screen import WIDEST, Drawing, Screen, where
 
 if TYPE_CHECKING:
     from launch_tui.store.logs import BlockIndex
@@ -22,26 +26,8 @@ BYTES = 8 << 20
 STEP = 128 << 10
 """Bytes that are read at a time: memory of that size is used again and again."""
 
-MOST = 10_000
-"""Stretches that are folded; later ones are shown line by line."""
-
-_HIGHEST = 64
-"""Lines that the cursor can go up: as many as a terminal shows."""
-_WIDEST = 16 << 10
-_UP = re.compile(rb"\x1b\[(\d{0,3})[AF]")
-
-
-@dataclass(slots=True)
-class Fold:
-    """Lines of a file that a terminal shows as fewer.
-
-    ``rows`` are the lines of the screen: the number of the line of the file in which each was drawn
-    last, and what that drew, raw.
-    """
-
-    first: int
-    taken: int
-    rows: list[tuple[int, bytes]] = field(default_factory=list)
+_APART_FROM = 1 << 20
+"""Bytes before the end that a process is started for."""
 
 
 class Folds:
@@ -52,194 +38,198 @@ class Folds:
     """
 
     def __init__(self, index: BlockIndex) -> None:
+        self.version = 0
+        """Goes up when folds that were known are others now, rather than more or longer."""
         self._index = index
-        self.all: list[Fold] = []
-        """The folds, from the first line on."""
-        self._screen = _Screen(0)
-        self._kept: tuple[_Screen, list[Fold]] | None = None
-        self._generation = index.generation
-        self._offset = -1
-        """Where the looking goes on; before the beginning until it begins."""
-        self._seen = -1
+        self._ahead: _Reading | None = None
+        self._process: LogProcess | None = None
+        self._start_over()
+
+    @property
+    def settled(self) -> FoldList:
+        """Folds that can change no more. Within a version there come only more."""
+        return self._shown.settled
+
+    @property
+    def live(self) -> FoldList:
+        """The last folds, which what is appended may change."""
+        return self._shown.live()
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are the folds of all of the log, rather than of its end."""
+        return self._whole
 
     @property
     def behind(self) -> bool:
         """Whether the index knows bytes that were not looked at yet."""
         if self._generation != self._index.generation:
             return True
-        return self._seen < self._index.scanned and self._index.complete
+        return self._shown.seen < self._index.scanned and self._index.complete
+
+    @property
+    def seeks(self) -> bool:
+        """Whether there are folds before the end to be found by ``find_whole``."""
+        return not self._whole and not self._fails and self._index.complete and not self.behind
+
+    @property
+    def waits(self) -> bool:
+        """Whether a process finds them, so that there is nothing to do but to look again."""
+        return self._process is not None
+
+    @property
+    def progress(self) -> float:
+        """How much of what is before the end was looked at, 0 to 1."""
+        return self._found_to / max(self._index.scanned, 1)
 
     def advance(self, budget: int = STEP) -> bool:
         """Look at most at ``budget`` more bytes; True when a fold has changed."""
         if self._generation != self._index.generation:
+            self.close()
             self._start_over()
             return True
-        changed = False
+        changed, lost = False, self.settled.lost
         while budget > 0 and self.behind:
-            if self._offset < 0:
+            if self._shown.seen < 0:
                 self._begin()
             step = min(budget, STEP)
-            changed = self._look_at(step) or changed
+            changed = self._shown.look_at(step) or changed
             budget -= step
+        self.version += self.settled.lost != lost
         return changed
 
-    def _look_at(self, size: int) -> bool:
-        before = self._screen
-        self._undo_tail()
-        data = self._index.pread(min(size, self._index.scanned - self._offset), self._offset)
-        whole = data.rfind(b"\n") + 1
-        at_end = self._offset + len(data) >= self._index.scanned
-        if not whole and not at_end:
-            # Of a line without end only the end is looked at.
-            self._offset += len(data)
+    def find_whole(self) -> bool:
+        """Go on with what is before the end; True when the folds of all of the log are there."""
+        if not self.seeks:
             return False
-        self._screen.draw(data[:whole], self.all)
-        self._offset += whole
-        self._seen = self._offset if not at_end else self._index.scanned
-        if at_end and whole < len(data) <= whole + _WIDEST:
-            self._kept = copy(self._screen), self._copy_of_last()
-            self._screen.draw(data[whole:], self.all)
-        changed = self._screen.changed or before.changed
-        self._screen.changed = before.changed = False
-        return changed
+        if self._ahead is None:
+            self._ahead = _Reading(self._index, Screen(0), 0)
+        ahead = self._ahead
+        if self._process is not None:
+            self._take_found(self._process, ahead)
+        elif self._index.scanned - ahead.offset > _APART_FROM:
+            self._begin_process(ahead)
+        else:
+            ahead.look_at(STEP)
+        if ahead.seen < self._index.scanned:
+            return False
+        self._shown, self._ahead = ahead, None
+        self._whole = True
+        self.version += 1
+        return True
+
+    def drawn(self, span: int) -> bytes:
+        """Return what a row of a fold shows, raw."""
+        return self._index.pread(*where(span))
+
+    def close(self) -> None:
+        """End what goes on in another process: what is before the end is looked for no more."""
+        if self._process is not None:
+            self._process.close()
+        self._process = self._ahead = None
+        self._fails = True
+
+    def __del__(self) -> None:
+        self.close()
 
     def _start_over(self) -> None:
+        self.version += 1
         self._generation = self._index.generation
-        self.all = []
-        self._screen = _Screen(0)
-        self._kept = None
-        self._offset = self._seen = -1
+        self._shown = _Reading(self._index, Screen(0), 0)
+        self._shown.seen = -1
+        self._whole = True
+        self._fails = False
+        self._found_to = 0
 
     def _begin(self) -> None:
         """Begin at the start of a line."""
         start = max(0, self._index.scanned - BYTES)
         if start:
-            ends = self._index.pread(_WIDEST, start)
-            start += ends.find(b"\n") + 1 if b"\n" in ends else 0
-        self._offset = start
-        self._screen = _Screen(self._index.line_at(start))
+            self._whole = False
+            ends = self._index.pread(WIDEST, start)
+            start += ends.find(b"\n") + 1
+        self._shown = _Reading(self._index, Screen(self._index.line_at(start)), start)
 
-    def _copy_of_last(self) -> list[Fold]:
-        """Return copies of the folds that can still change."""
-        first = len(self.all) - len(self._screen.places)
-        return [Fold(one.first, one.taken, list(one.rows)) for one in self.all[first:]]
+    def _begin_process(self, ahead: _Reading) -> None:
+        screen = ahead.screen
+        asked = {"state": screen.state(), "start": ahead.offset, "stop": self._index.scanned}
+        try:
+            self._process = LogProcess(log_screen.__file__, self._index.fd, asked)
+        except OSError:
+            self._fails = True
 
-    def _undo_tail(self) -> None:
-        """Forget what the unfinished last line drew: it is drawn again, whole."""
-        if self._kept is not None:
-            self._screen, last = self._kept
-            self.all[self._screen.folds - len(last) :] = last
-            self._kept = None
+    def _take_found(self, process: LogProcess, ahead: _Reading) -> None:
+        for start, end, found in process.read():
+            numbers = array("Q", found)
+            self._found_to = end
+            if start < end:
+                ahead.settled.add(numbers)
+            else:
+                ahead.go_on(Screen.of(numbers.tolist()), end)
+        if process.ended:
+            # Where it was killed, the folds of the end have to do.
+            self._fails = not process.finished
+            process.close()
+            self._process = None
+            if self._fails:
+                self._ahead = None
 
 
-class _Screen:
-    """The last lines of a terminal that the log is written to.
+class _Reading:
+    """What was found from a place in the file on.
 
     Args:
-        line: The number of the line of the file that is drawn next.
+        index: The log.
+        screen: What its lines are drawn on.
+        offset: The place: the start of a line.
     """
 
-    def __init__(self, line: int) -> None:
-        self.changed = False
-        self.folds = 0
-        self._line = line
-        self._cursor = 0
-        """The place in ``_rows``; behind the last one while a new line of the screen begins."""
-        self._rows: list[tuple[int, bytes]] = []
-        self.places: list[int] = []
-        """Where the last folds begin in ``_rows``: those that the cursor can still reach."""
+    def __init__(self, index: BlockIndex, screen: Screen, offset: int) -> None:
+        self.settled = FoldList()
+        self.seen = offset
+        """Where what was not looked at yet begins."""
+        self._index = index
+        self._changed = False
+        self.go_on(screen, offset)
 
-    def __copy__(self) -> _Screen:
-        made = _Screen(self._line)
-        made.folds, made._cursor = self.folds, self._cursor
-        made._rows, made.places = list(self._rows), list(self.places)
-        return made
+    @property
+    def offset(self) -> int:
+        """Where whole lines that were not drawn yet begin."""
+        return self._drawing.offset
 
-    def draw(self, data: bytes, folds: list[Fold]) -> None:
-        """Draw lines, the last of which may have no end, and keep ``folds`` up."""
-        if self._cursor >= len(self._rows) and not _UP.search(data):
-            self._draw_plain(data, folds)
-            return
-        for line in data.removesuffix(b"\n").split(b"\n") if data else ():
-            self._draw_line(line[-_WIDEST:], folds)
+    @property
+    def screen(self) -> Screen:
+        """The screen after all whole lines."""
+        return self._drawing.screen
 
-    def _draw_plain(self, data: bytes, folds: list[Fold]) -> None:
-        """Take lines of which only the last ones can be drawn over later."""
-        many = data.count(b"\n") + (not data.endswith(b"\n")) if data else 0
-        last = data.removesuffix(b"\n").rsplit(b"\n", _HIGHEST)[-min(many, _HIGHEST) :]
-        if many:
-            self._rows += enumerate(last, self._line + many - len(last))
-        self._line += many
-        self._forget(folds)
-        self._cursor = len(self._rows)
+    def go_on(self, screen: Screen, offset: int) -> None:
+        """Go on from a place up to which another one has drawn."""
+        self._drawing = Drawing(screen, offset)
+        self._with_tail = screen
+        self._live: FoldList | None = None
 
-    def _draw_line(self, line: bytes, folds: list[Fold]) -> None:
-        touched = self._is_inside(self._cursor, folds)
-        at = 0
-        for up in _UP.finditer(line):
-            self._put(line[at : up.start()])
-            touched = self._go_up(int(up[1] or 1), folds) or touched
-            at = up.end()
-        self._put(line[at:])
-        if touched:
-            fold = folds[-1]
-            fold.taken = self._line - fold.first + 1
-            fold.rows = self._rows[self.places[-1] :]
-            self.changed = True
-        self._line += 1
-        self._cursor += 1
-        self._forget(folds)
+    def look_at(self, size: int) -> bool:
+        """Draw what is in ``size`` more bytes; True when a fold has changed."""
+        drawing, screen = self._drawing, self.screen
+        end = min(drawing.offset + drawing.again + size, self._index.scanned)
+        rest = drawing.draw(self._index.pread(end - drawing.offset, drawing.offset))
+        self.settled.add(screen.settled)
+        screen.settled = array("Q")
+        # What the unfinished last line drew is forgotten: that is drawn again, whole.
+        changed, self._changed = screen.changed or self._changed, False
+        screen.changed = False
+        self._with_tail = screen
+        if rest and end == self._index.scanned:
+            self._with_tail = tail = copy(screen)
+            tail.draw(rest, drawing.offset)
+            self._changed = tail.changed
+        self.seen = end
+        self._live = None
+        return changed or self._changed
 
-    def _is_inside(self, row: int, folds: list[Fold]) -> bool:
-        """Say whether a row is in the last fold, or above its end."""
-        return bool(self.places) and row < self.places[-1] + len(folds[-1].rows)
-
-    def _put(self, text: bytes) -> None:
-        if self._cursor >= len(self._rows):
-            self._rows.append((self._line, text))
-        elif text.strip(b"\r"):
-            self._rows[self._cursor] = (self._line, text)
-
-    def _go_up(self, lines: int, folds: list[Fold]) -> bool:
-        """Move the cursor up; True when what it is in now is folded."""
-        # No terminal goes above its first line, however far up it is sent.
-        top = max(len(self._rows), self._cursor + 1) - _HIGHEST
-        self._cursor = target = max(0, top, self._cursor - lines)
-        while self._is_inside(target, folds) and target < self.places[-1]:
-            # Above the last fold: what begins here takes that in.
-            del folds[-1], self.places[-1]
-        if not self._is_inside(target, folds):
-            if len(folds) >= MOST:
-                return False
-            folds.append(Fold(self._rows[target][0], 0, self._rows[target:]))
-            self.places.append(target)
-        self.folds = len(folds)
-        return True
-
-    def _forget(self, folds: list[Fold]) -> None:
-        """Drop what no cursor can reach any more."""
-        many = len(self._rows) - _HIGHEST
-        if many <= _HIGHEST:
-            return
-        gone = sum(place < many for place in self.places)
-        reaches_down = gone > 0 and self._part(
-            folds, len(folds) - len(self.places) + gone - 1, many
-        )
-        del self._rows[:many]
-        self._cursor -= many
-        self.places = [*[0] * reaches_down, *(place - many for place in self.places[gone:])]
-
-    def _part(self, folds: list[Fold], at: int, many: int) -> bool:
-        """Part a fold of which the first rows are dropped; True when there is a rest of it.
-
-        The rest is a fold of its own from there on, which what the cursor still reaches changes.
-        """
-        fold, kept = folds[at], many - self.places[at - len(folds)]
-        rest = fold.rows[kept:]
-        if not rest or len(folds) >= MOST:
-            return False
-        first = max(fold.first + 1, min(line for line, _ in rest))
-        folds.insert(at + 1, Fold(first, fold.first + fold.taken - first, rest))
-        fold.rows, fold.taken = fold.rows[:kept], first - fold.first
-        self.folds = len(folds)
-        return True
+    def live(self) -> FoldList:
+        """Return the folds behind those that have settled."""
+        if self._live is None:
+            self._live = FoldList(self.settled.gain)
+            self._live.add(self._with_tail.folds())
+        return self._live

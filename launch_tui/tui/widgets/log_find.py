@@ -11,6 +11,7 @@ from launch_tui.domain.text import plain
 from launch_tui.store.log_search import LineSearch
 
 if TYPE_CHECKING:
+    from launch_tui.store.fold_list import Fold
     from launch_tui.tui.widgets.log_rows import LogRows
 
 NOWHERE = -1
@@ -20,6 +21,8 @@ NEAR = 10_000
 """Lines in which an error is looked for at once."""
 
 _NEAR_BYTES = 4096
+_FOLDS = 1000
+"""Folds of which what was drawn over is dropped in one go: a few milliseconds."""
 
 
 class Pattern(NamedTuple):
@@ -76,15 +79,26 @@ class Finder:
         self._rows = rows
         self._search: LineSearch | None = None
         self._errors: LineSearch | None = None
+        self._version = 0
+        """Of the folds, when lines were dropped last."""
         self._settled = 0
-        """Folds of which what was drawn over is dropped, but for what the last one gets."""
-        self._dropped = 0
+        """Folds that can change no more of which what was drawn over is dropped."""
         self._kept: set[int] = set()
+        """Lines that the other folds showed when they were last looked at."""
+        self._ends: dict[int, int] = {}
+        """The first lines of these folds, and where they ended."""
+        self._fresh = True
+        """Whether more was found since."""
 
     @property
     def lags(self) -> bool:
-        """Whether the index has bytes that were not searched yet."""
-        return any(search.behind for search in self._all())
+        """Whether there is more to search, or found what was drawn over."""
+        return self._searches or self._is_to_drop
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is anything to look for."""
+        return bool(self._all())
 
     @property
     def waits(self) -> bool:
@@ -93,11 +107,13 @@ class Finder:
         return bool(behind) and all(search.waits for search in behind)
 
     def advance(self, budget: int) -> bool:
-        """Search some more; True when anything was searched."""
+        """Search some more, or drop what was drawn over; True for news."""
         news = sum([search.advance(budget) for search in self._all()]) > 0
-        if news and not self.lags:
-            self.drop_folded()
-        return news
+        self._fresh = self._fresh or news
+        if self._searches or not self._is_to_drop:
+            return news
+        self._drop_folded()
+        return True
 
     def look_for(self, typed: str) -> None:
         """Begin a search; an empty pattern ends it."""
@@ -117,7 +133,7 @@ class Finder:
         self.at_error = True
         if self._errors is None:
             self._errors = LineSearch(self._rows.index, ERROR_LINE)
-            self._settle_anew()
+            self._drop_anew()
 
     def go(self, step: int, top: int, *, around: bool) -> int | None:
         """Make the match after or before the current one current, and return its line.
@@ -174,41 +190,82 @@ class Finder:
         for search in self._all():
             search.close()
 
-    def drop_folded(self) -> None:
-        """Drop from what was found the lines of progress bars that were drawn over."""
-        folds = self._rows.folds.all
-        for fold in folds[max(0, self._settled - 1) :]:
-            kept = {line for line, _ in fold.rows}
-            fresh = range(max(fold.first, self._dropped), fold.first + fold.taken)
-            for line in (self._kept | set(fresh)) - kept:
-                self._drop(line)
-            self._kept, self._dropped = kept, fold.first + fold.taken
-        self._settled = len(folds)
+    @property
+    def _searches(self) -> bool:
+        return any(search.behind for search in self._all())
+
+    @property
+    def _is_to_drop(self) -> bool:
+        """Whether lines of progress bars that were drawn over may be among what was found."""
+        folds = self._rows.folds
+        # Where the end of a log is folded alone the first folds there are guesses.
+        return (
+            folds.whole
+            and bool(self._all())
+            and (self._fresh or self._settled < len(folds.settled))
+        )
+
+    def _drop_folded(self) -> None:
+        """Drop from what was found lines of progress bars that were drawn over."""
+        folds = self._rows.folds
+        if self._version != folds.version:
+            self._version = folds.version
+            self._drop_anew()
+        settled = folds.settled
+        for at in range(self._settled, min(self._settled + _FOLDS, len(settled))):
+            self._drop_but(settled[at], 0)
+            self._kept = {line for line in self._kept if line >= settled[at].end}
+            self._settled = at + 1
+        if self._settled < len(settled):
+            return
+        live = list(folds.live)
+        kept = {line for fold in live for line, _ in fold.rows}
+        for line in self._kept - kept:
+            self._drop(range(line, line + 1))
+        for fold in live:
+            self._drop_but(fold, self._ends.get(fold.first, 0))
+        self._kept = kept
+        self._ends = {fold.first: fold.end for fold in live}
+        self._fresh = False
 
     def _begin(self, old: LineSearch | None, pattern: Pattern | None) -> LineSearch | None:
         if old is not None:
             old.close()
-        self._settle_anew()
+        self._drop_anew()
         if pattern is None:
             return None
         return LineSearch(
             self._rows.index, pattern.text, pattern.flags, search=pattern.shown.search
         )
 
-    def _settle_anew(self) -> None:
-        self._settled = self._dropped = 0
+    def _drop_anew(self) -> None:
+        self._settled = 0
         self._kept = set()
+        self._ends = {}
+        self._fresh = True
 
     def _all(self) -> list[LineSearch]:
         every = (self._search, self._errors, self._rows.filter)
         return [one for one in every if one is not None]
 
-    def _drop(self, line: int) -> None:
+    def _drop_but(self, fold: Fold, start: int) -> None:
+        """Drop the lines of a fold from ``start`` on, but for those that it shows."""
+        shown = {line for line, _ in fold.rows}
+        before = [[(line in search.matches) for line in shown] for search in self._all()]
+        self._drop(range(max(fold.first, start), fold.end))
+        for search, were in zip(self._all(), before, strict=True):
+            for line, was in zip(shown, were, strict=True):
+                if was:
+                    search.matches.add(line, b"\1")
+                else:
+                    search.matches.discard(line)
+
+    def _drop(self, lines: range) -> None:
         for search in self._all():
             if search is self._rows.filter and self._rows.hides:
-                search.matches.add(line, b"\1")
+                search.matches.add_all(lines)
             else:
-                search.matches.discard(line)
+                search.matches.discard_all(lines)
 
     def _found(self, search: LineSearch) -> str:
         count, more = len(search.matches), ""

@@ -1,8 +1,9 @@
 """Shows a log of any size while it grows: only what is on the screen is read, made safe and drawn.
 
 The file is the model; between frames the pane keeps a line index of a few kilobytes. What it needs
-from outside is ``source`` (which file) and a call of ``tick`` at each frame. What is looked for in
-a log is ``log_searching``, what is done with its lines ``log_view``.
+from outside is ``source`` (which file) and a call of ``tick`` at each frame. What a large log has
+to fold before its end is found by ``log_folding``, what is looked for in a log is
+``log_searching``, what is done with its lines ``log_view``.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from launch_tui.tui.widgets.log_find import Finder
 from launch_tui.tui.widgets.log_rows import CELLS, MARK, LogRows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from rich.style import Style
@@ -45,13 +47,16 @@ FRAME_BYTES = 4 << 20
 """Bytes indexed in one go: about two milliseconds."""
 
 SEARCHED_BYTES = 1 << 20
-"""Bytes searched in one go, and looked at for what is to be folded."""
+"""Bytes searched in one go."""
+
+FOLDED_BYTES = 256 << 10
+"""Bytes looked at in one go for what is to be folded: bars take fifteen milliseconds."""
 
 ASK_AGAIN_S = 0.01
 """Seconds between two looks at what another process has found."""
 
 SAID_AFTER = 0.5
-"""Seconds of indexing after which the border says so: each drawing of it delays the indexing."""
+"""Seconds after which the border tells of the indexing: each drawing of it delays that."""
 
 COPY_LINES = 10_000
 """Lines of a selection that are copied."""
@@ -292,12 +297,17 @@ class LogPane(ScrollView, can_focus=True):
 
     def _look_on(self, rows: LogRows) -> bool:
         """Fold and search some more; True for news."""
-        news = rows.advance(SEARCHED_BYTES)
+        news = self._in_place(rows, lambda: rows.advance(FOLDED_BYTES))
         if news:
             self._painter.forget()
-        if self._finder is not None and rows.index.complete and not rows.folds.behind:
-            news = self._finder.advance(SEARCHED_BYTES) or news
+        finder = self._finder
+        if finder is not None and rows.index.complete and not rows.folds.behind:
+            news = self._in_place(rows, lambda: finder.advance(SEARCHED_BYTES)) or news
         return news
+
+    def _in_place(self, rows: LogRows, look: Callable[[], bool]) -> bool:
+        """Look at more of the file; True for news."""
+        return look()
 
     def _catch_up(self) -> None:
         """Index and search the rest in small steps between other work of the UI."""
@@ -326,7 +336,7 @@ class LogPane(ScrollView, can_focus=True):
 
     def _let_go(self) -> None:
         if self._rows is not None:
-            self._rows.index.close()
+            self._rows.close()
         if self._finder is not None:
             self._finder.close()
 

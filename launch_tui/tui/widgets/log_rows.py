@@ -7,7 +7,7 @@ lines are folded to what they last showed, and under a filter.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +18,6 @@ from launch_tui.store.logs import BlockIndex
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from launch_tui.store.log_folds import Fold
     from launch_tui.store.log_search import LineSearch
 
 CELLS = 4096
@@ -41,12 +40,17 @@ class Row(NamedTuple):
     """Whether the line can change no more."""
 
 
-class _Piece(NamedTuple):
-    """Lines that are shown as other rows; none for what stands before line ``first``."""
+class Spot(NamedTuple):
+    """A row by what is there, to find it again when rows before it have changed."""
 
-    first: int
-    taken: int
-    rows: tuple[Row, ...]
+    line: int
+    """The line in the row, or else in the next one that has a line of the file."""
+    before: int
+    """How many rows that is behind."""
+
+    def row_in(self, rows: LogRows) -> int:
+        """Return the row now."""
+        return max(0, rows.row_of(self.line) - self.before)
 
 
 class LogRows:
@@ -64,14 +68,16 @@ class LogRows:
         self.hides = False
         """Whether the filter hides what matches."""
         self._marks: list[tuple[int, str]] = []
+        """Rows of our own, each before a line."""
+        self._places: list[int] = []
+        """The rows that these would have if they were none."""
         self._generation = 0
-        self._lay_out()
 
     @property
     def count(self) -> int:
         """Rows known so far."""
         if self.filter is None:
-            return self.index.line_count + self._gains[-1]
+            return self.index.line_count + self.folds.live.gain + len(self._marks)
         if self.hides:
             return max(0, self.filter.lines - len(self.filter.matches))
         return len(self.filter.matches)
@@ -81,35 +87,43 @@ class LogRows:
         changed = self.folds.advance(budget)
         if self.index.generation != self._generation:
             self._generation = self.index.generation
-            self._marks.clear()
+            self._marks = [(0, _REPLACED)]
             changed = True
         if changed:
-            self._lay_out()
+            self._place_marks()
         return changed
+
+    def find_whole(self) -> bool:
+        """Look for folds before the end of the file; True when they are all there."""
+        found = self.folds.find_whole()
+        if found:
+            self._place_marks()
+        return found
 
     def mark(self, text: str) -> None:
         """Put a row of our own behind the last line."""
         self._marks.append((self.index.line_count, text))
-        self._lay_out()
+        self._place_marks()
+
+    def close(self) -> None:
+        """Let go of the file, and end what looks for folds."""
+        self.folds.close()
+        self.index.close()
 
     def line_of(self, row: int) -> int:
         """Return the number of the line in a row, ``MARK`` for a row of our own."""
         if self.filter is not None:
             return self._line_of_filtered(row)
-        at, inside = self._piece_of(row)
-        return row - self._gains[at + 1] if inside is None else inside.number
+        above, is_mark = self._marks_above(row)
+        return MARK if is_mark else self._drawn_in(row - above)[0]
 
     def row_of(self, line: int) -> int:
         """Return the row of a line, or of the next one that is shown."""
         if self.filter is not None:
             before = self.filter.matches.rank(line)
             return line - before if self.hides else before
-        at = bisect_right(self._firsts, line) - 1
-        if at >= 0 and line < self._firsts[at] + self._pieces[at].taken:
-            rows = self._pieces[at].rows
-            later = [(row.number, n) for n, row in enumerate(rows) if row.number >= line]
-            return self._starts[at] + min(later, default=(line, len(rows) - 1))[1]
-        return line + self._gains[at + 1]
+        row = self._row_without_marks(line)
+        return row + bisect_right(self._places, row)
 
     def read(self, first: int, count: int) -> list[Row]:
         """Return rows from ``first`` on; fewer where the log ends."""
@@ -117,13 +131,13 @@ class LogRows:
         rows: list[Row] = []
         lines: list[int] = []
         for row in range(first, first + count):
-            inside = None if self.filter is not None else self._piece_of(row)[1]
-            if inside is None:
-                lines.append(self.line_of(row))
+            line, other = self._line_or_other(row)
+            if other is None:
+                lines.append(line)
                 continue
             rows += self._read_lines(lines)
             lines = []
-            rows.append(inside)
+            rows.append(other)
         return rows + self._read_lines(lines)
 
     def last(self, count: int) -> list[Row]:
@@ -135,25 +149,45 @@ class LogRows:
         raw = self.index.read(line, 1, limit=_OPENED_BYTES)
         return log_line(raw[0]) if raw else ""
 
-    def _lay_out(self) -> None:
-        pieces = [_folded(fold) for fold in self.folds.all]
-        pieces += [_Piece(line, 0, (Row(MARK, text, True),)) for line, text in self._marks]
-        if self.index.generation:
-            pieces.append(_Piece(0, 0, (Row(MARK, _REPLACED, True),)))
-        pieces.sort(key=lambda piece: (piece.first, piece.taken))
-        self._pieces = pieces
-        self._firsts = [piece.first for piece in pieces]
-        self._gains = [0, *accumulate(len(piece.rows) - piece.taken for piece in pieces)]
-        self._starts = [
-            first + gain for first, gain in zip(self._firsts, self._gains, strict=False)
-        ]
+    def _place_marks(self) -> None:
+        """Find where the marks stand among what is folded."""
+        rows = (self._row_without_marks(line) for line, _ in self._marks)
+        self._places = list(accumulate(rows, max))
 
-    def _piece_of(self, row: int) -> tuple[int, Row | None]:
-        """Return the last piece that begins at or before a row, and the row if that is in it."""
-        at = bisect_right(self._starts, row) - 1
-        if at >= 0 and row < self._starts[at] + len(self._pieces[at].rows):
-            return at, self._pieces[at].rows[row - self._starts[at]]
-        return at, None
+    def _marks_above(self, row: int) -> tuple[int, bool]:
+        """Return how many marks stand above a row, and whether that is one."""
+        places = self._places
+        above = bisect_left(range(len(places)), row, key=lambda at: places[at] + at)
+        return above, above < len(places) and places[above] + above == row
+
+    def _row_without_marks(self, line: int) -> int:
+        """Return the row of a line, or of the next one that is shown, if there were no marks."""
+        folds = self.folds.live if self.folds.live.at_line(line) >= 0 else self.folds.settled
+        at = folds.at_line(line)
+        if at >= 0 and line < (fold := folds[at]).end:
+            later = [(number, n) for n, (number, _) in enumerate(fold.rows) if number >= line]
+            return folds.start(at) + min(later, default=(line, len(fold.rows) - 1))[1]
+        return line + folds.gain_behind(at)
+
+    def _drawn_in(self, row: int) -> tuple[int, int | None]:
+        """Return the line in a row if there were no marks, and the span of it that is shown."""
+        folds = self.folds.live if self.folds.live.at_row(row) >= 0 else self.folds.settled
+        at = folds.at_row(row)
+        if at >= 0 and row - folds.start(at) < len(rows := folds[at].rows):
+            return rows[row - folds.start(at)]
+        return row - folds.gain_behind(at), None
+
+    def _line_or_other(self, row: int) -> tuple[int, Row | None]:
+        """Return the line that is shown whole in a row, or what else is."""
+        if self.filter is not None:
+            return self._line_of_filtered(row), None
+        above, is_mark = self._marks_above(row)
+        if is_mark:
+            return MARK, Row(MARK, self._marks[above][1], True)
+        line, span = self._drawn_in(row - above)
+        if span is None:
+            return line, None
+        return line, Row(line, log_line(self.folds.drawn(span)), False)
 
     def _line_of_filtered(self, row: int) -> int:
         assert self.filter is not None
@@ -173,10 +207,13 @@ class LogRows:
         return rows
 
 
-def _folded(fold: Fold) -> _Piece:
-    return _Piece(
-        fold.first, fold.taken, tuple(Row(line, log_line(raw), False) for line, raw in fold.rows)
-    )
+def spot_of(rows: LogRows, row: int) -> Spot:
+    """Return the spot of a row."""
+    line, at = rows.line_of(row), row
+    while line == MARK and at < rows.count:
+        at += 1
+        line = rows.line_of(at)
+    return Spot(line, at - row)
 
 
 def _run_length(lines: list[int]) -> int:

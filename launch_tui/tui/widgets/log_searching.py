@@ -12,7 +12,7 @@ from launch_tui.tui.keymap import KeyMap
 from launch_tui.tui.widgets.ansi import without_colours
 from launch_tui.tui.widgets.log_drawing import Overlay, matches_in
 from launch_tui.tui.widgets.log_find import NOWHERE
-from launch_tui.tui.widgets.log_pane import LogPane
+from launch_tui.tui.widgets.log_folding import FoldedLog
 from launch_tui.tui.widgets.log_prompt import Prompt
 from launch_tui.tui.widgets.log_rows import CELLS
 from launch_tui.tui.widgets.log_times import line_at_time
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from launch_tui.tui.widgets.log_rows import LogRows
 
 
-class SearchedLog(LogPane):
+class SearchedLog(FoldedLog):
     """A log in which one looks for things."""
 
     _prompt: Prompt | None = None

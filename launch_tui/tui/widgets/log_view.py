@@ -18,13 +18,14 @@ from launch_tui.tui import keys
 from launch_tui.tui.widgets.ansi import without_colours
 from launch_tui.tui.widgets.log_find import NOWHERE
 from launch_tui.tui.widgets.log_pane import COPY_LINES
-from launch_tui.tui.widgets.log_rows import MARK
+from launch_tui.tui.widgets.log_rows import MARK, spot_of
 from launch_tui.tui.widgets.log_searching import SearchedLog
 
 if TYPE_CHECKING:
     from textual import events
 
     from launch_tui.tui.widgets.log_drawing import Canvas, Drawn
+    from launch_tui.tui.widgets.log_rows import LogRows, Spot
 
 _LINE = "─"
 _MARK_WIDTH = 40
@@ -212,6 +213,17 @@ class LogView(SearchedLog):
         self.following = False
         self._tell()
         self._redraw()
+
+    def _held_rows(self, rows: LogRows) -> list[Spot]:
+        held = super()._held_rows(rows)
+        if held and self._cursor != NOWHERE:
+            held += [spot_of(rows, row) for row in (self._anchor, self._cursor)]
+        return held
+
+    def _hold_rows(self, rows: LogRows, held: list[Spot]) -> None:
+        super()._hold_rows(rows, held)
+        if held[1:]:
+            self._anchor, self._cursor = (spot.row_in(rows) for spot in held[1:])
 
     def _go_to_row(self, row: int) -> None:
         if self._cursor != NOWHERE:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from launch_tui.store import log_folds
 from launch_tui.tui.widgets.log_find import Finder, pattern_of
-from launch_tui.tui.widgets.log_rows import MARK, LogRows
+from launch_tui.tui.widgets.log_rows import MARK, LogRows, spot_of
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -112,3 +114,130 @@ def test_folded_bars_are_their_last_lines_with_marks_and_under_a_filter(tmp_path
     assert finder.status()[-1] == "/inner 1 of 1"
     finder.close()
     rows.index.close()
+
+
+BARS = b"".join(b"\n\rinner %d\x1b[A\router %d" % (n, n) for n in range(8)) + b"\n\n"
+PIECES = [b"loss 1\n", b"inner\n", BARS, b"\n\rinner 1\x1b[A", b"\n\nlast", b"l\n" * 70, b"\x1b[7A"]
+
+
+def opened(path):
+    rows = LogRows(path)
+    while rows.index.advance():
+        pass
+    while rows.folds.behind:
+        rows.advance(64)
+    return rows
+
+
+def searched(rows, finder):
+    while finder.lags:
+        finder.advance(64)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=12),
+    st.sampled_from([b"", b"more\n", b"l\n" * 130, b"\n\rinner 9\x1b[A", b"\x1b[2Aover\n", BARS]),
+    st.sampled_from(["", "inner", "!inner", "outer|l", "!l"]),
+    st.sampled_from([64, 256, 1 << 20]),
+    st.booleans(),
+)
+def test_a_log_of_which_the_end_came_first_has_the_rows_of_one_that_is_read_from_its_beginning(
+    tmp_path, parts, more, typed, end, before
+):
+    """With what is found in it, whether that was looked for before all was folded or behind."""
+    path = tmp_path / "log"
+    path.write_bytes(b"".join(parts))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_folds, "BYTES", end)
+        rows = opened(path)
+    finder = Finder(rows)
+    if before:
+        finder.look_for("inner")
+        finder.show_only(typed)
+        searched(rows, finder)
+    while rows.folds.seeks:
+        rows.find_whole()
+    with path.open("ab") as file:
+        file.write(more)
+    rows.index.advance()
+    rows.advance(1 << 20)
+    if not before:
+        finder.look_for("inner")
+        finder.show_only(typed)
+    searched(rows, finder)
+    wanted = opened(path)
+    known = Finder(wanted)
+    known.look_for("inner")
+    known.show_only(typed)
+    searched(wanted, known)
+    assert rows.read(0, 999) == wanted.read(0, 999)
+    assert rows.count == len(rows.read(0, 999))
+    assert finder.status() == known.status()
+    for row in range(rows.count):
+        assert rows.line_of(row) == wanted.line_of(row)
+        assert rows.row_of(rows.line_of(row)) == wanted.row_of(rows.line_of(row))
+    finder.close()
+    rows.close()
+    wanted.close()
+
+
+def test_hits_are_in_lines_that_are_shown_once_all_is_folded(tmp_path, monkeypatch):
+    monkeypatch.setattr(log_folds, "BYTES", 100)
+    path = tmp_path / "log"
+    bars = b"".join(b"\rinner %d\n\x1b[A" % n for n in range(8)) + b"\n"
+    path.write_bytes(b"outer\n" + bars + b"between\n" * 100 + b"outer\n" + bars + b"end\n")
+    rows = opened(path)
+    finder = Finder(rows)
+    finder.look_for("inner")
+    searched(rows, finder)
+    assert finder.status() == ["/inner 16"]
+    while rows.folds.seeks:
+        rows.find_whole()
+    assert finder.lags
+    searched(rows, finder)
+    assert finder.status() == ["/inner 2"]
+    lines = [finder.go(1, 0, around=True) for _ in "12"]
+    assert [rows.row_of(line) for line in lines] == [1, 103]
+    assert [row.text for row in rows.read(103, 9)] == ["inner 7", "end"]
+    rows.close()
+
+
+def test_a_bar_that_takes_in_lines_above_it_hides_their_hits(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"".join(b"old %d\n" % n for n in range(9)) + b"a\nb\x1b[A\ra\n\n")
+    rows = opened(path)
+    finder = Finder(rows)
+    finder.look_for("old")
+    searched(rows, finder)
+    assert finder.status() == ["/old 9"]
+    with path.open("ab") as file:
+        file.write(b"\x1b[6A" + b"new\n" * 4)
+    rows.index.advance()
+    rows.advance(1 << 20)
+    searched(rows, finder)
+    assert [row.text for row in rows.read(0, 99)][4:9] == ["old 4"] + ["new"] * 4
+    assert finder.status() == ["/old 5"]
+    rows.close()
+
+
+def test_a_mark_stays_where_it_is_when_lines_before_it_are_folded(tmp_path, monkeypatch):
+    monkeypatch.setattr(log_folds, "BYTES", 64)
+    path = tmp_path / "log"
+    path.write_bytes(BARS + b"between\n" * 100)
+    rows = opened(path)
+    rows.mark("── 12:00 ──")
+    with path.open("ab") as file:
+        file.write(b"more\n" * 3)
+    rows.index.advance()
+    rows.advance(1 << 20)
+    row = rows.count - 4
+    spot = spot_of(rows, row)
+    while rows.folds.seeks:
+        rows.find_whole()
+    assert rows.count - 4 < row
+    assert spot.row_in(rows) == rows.count - 4
+    assert [row.text for row in rows.read(rows.count - 5, 9)] == [
+        "between", "── 12:00 ──", "more", "more", "more"
+    ]  # fmt: skip
+    rows.close()

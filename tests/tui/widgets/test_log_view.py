@@ -8,6 +8,7 @@ from textual.app import App
 from textual.geometry import Offset
 from textual.selection import Selection
 
+from launch_tui.store import log_folds
 from launch_tui.tui.widgets import log_pane
 from launch_tui.tui.widgets.log_view import LogView
 from tests.tui.frames import escapes, frame
@@ -566,6 +567,100 @@ async def test_nested_bars_take_a_line_each_while_they_move(log):
         await pilot.press("number_sign")
         await pilot.pause()
         assert [line.split()[0] for line in inside(app)[:2]] == ["1", "32"]
+
+
+def bars(many):
+    return b"".join(b"\n\rinner %d\x1b[A\router %d" % (n, n) for n in range(many)) + b"\n\n"
+
+
+@pytest.fixture
+def large(log, monkeypatch):
+    """A log of which the end alone is folded when it is opened."""
+    monkeypatch.setattr(log_folds, "BYTES", 3_000)
+    monkeypatch.setattr(log_folds, "_APART_FROM", 1_000)
+    log.write_bytes(b"first" + bars(9_000) + numbered(1_000) + bars(500) + b"last\n")
+    return log
+
+
+async def test_what_is_before_the_end_of_a_large_log_is_folded_once_one_goes_there(large):
+    app = Viewing(large)
+    async with app.run_test(size=(60, 9)) as pilot:
+        app.view.tick()
+        await settle(app, pilot)
+        assert inside(app)[-3:] == ["outer 499", "inner 499", "last"]
+        assert not app.view._rows.folds.whole
+        await pilot.press("g")
+        app.view.tick()
+        await settle(app, pilot)
+        assert inside(app)[:4] == ["outer 8999", "inner 8999", "line 0", "line 1"]
+        assert app.view.row_count == 1_005
+        assert "new" not in frame(app)
+        await pilot.press("G")
+        await pilot.pause()
+        assert inside(app)[-4:] == ["line 999", "outer 499", "inner 499", "last"]
+
+
+async def test_lines_in_view_and_chosen_stay_while_those_before_are_folded(large):
+    app = Viewing(large)
+    async with app.run_test(size=(60, 9)) as pilot:
+        await settle(app, pilot)
+        app.view.scroll_to(y=app.view._rows.row_of(9_500), animate=False, immediate=True)
+        await pilot.press("v", "k", "k")
+        await pilot.pause()
+        seen, copied = inside(app), app.view.chosen_text()
+        assert copied
+        with large.open("ab") as file:
+            file.write(b"more\n")
+        app.view.tick()
+        await settle(app, pilot)
+        assert app.view._rows.folds.whole
+        assert app.view.row_count == 1_006
+        assert inside(app)[:-1] == seen[:-1]
+        assert "1 new" in inside(app)[-1]
+        assert app.view.chosen_text() == copied
+
+
+async def test_a_filter_stays_in_place_while_lines_are_folded(large):
+    app = Viewing(large)
+    async with app.run_test(size=(60, 9)) as pilot:
+        await settle(app, pilot)
+        app.view.show_only("9$")
+        await settle(app, pilot)
+        many = app.view.row_count
+        app.view.scroll_to(y=many - 60, animate=False, immediate=True)
+        await pilot.pause()
+        seen = inside(app)
+        app.view.tick()
+        await settle(app, pilot)
+        assert app.view.row_count == 102 < many
+        assert inside(app) == seen
+        assert app.view.status == "&9$ 102 lines"
+
+
+async def test_folding_that_takes_long_is_told_in_the_border(large, monkeypatch):
+    monkeypatch.setattr(log_pane, "SAID_AFTER", 0)
+    app = Viewing(large)
+    async with app.run_test(size=(60, 9)) as pilot:
+        await settle(app, pilot)
+        assert app.view.status == ""
+        await pilot.press("g")
+        app.view.tick()
+        app.view._tell()
+        assert app.view.status == "folding 0 %"
+        await settle(app, pilot)
+        assert app.view.status == ""
+
+
+async def test_the_process_that_folds_ends_with_the_view(large):
+    app = Viewing(large)
+    async with app.run_test(size=(60, 9)) as pilot:
+        await settle(app, pilot)
+        rows = app.view._rows
+        rows.find_whole()
+        folding = rows.folds._process
+        assert folding._process.poll() is None
+        app.view.source = None
+        assert folding._process.poll() is not None
 
 
 async def test_a_large_log_is_searched_by_a_process_that_ends_with_the_view(log, monkeypatch):
