@@ -102,7 +102,13 @@ def report_logs(bars: Bars, folder: Path, *, quick: bool, seconds: float) -> Non
     bars.tell("UI stall p99 meanwhile, ms", view["p99"])
     bars.tell("page of 50 lines anywhere, ms", index["page"])
     report_searches(bars, folder, big)
+    report_folds(bars, folder, big, "what is folded in it", counted)
     big.unlink()
+    drawn = folder / "bars.log"
+    make_bars(drawn, (32 if quick else 256) << 20)
+    told = f"nested bars of {drawn.stat().st_size / 1e6:.0f} MB"
+    report_folds(bars, folder, drawn, told, min(wc(drawn) for _ in range(3)))
+    drawn.unlink()
 
 
 def report_searches(bars: Bars, folder: Path, big: Path) -> None:
@@ -121,6 +127,15 @@ def report_searches(bars: Bars, folder: Path, big: Path) -> None:
         bars.tell(f"{told}: s, and matches", found["seconds"], found["matches"])
         bars.check(f"{told}: UI stall p99 meanwhile, ms", found["p99"], 50)
         bars.check(f"{told}: memory growth, MB", found["grown"], 10)
+
+
+def report_folds(bars: Bars, folder: Path, log: Path, told: str, counted: float) -> None:
+    found = best(folder, "folds", {"p99": 50, "grown": 20}, path=str(log))
+    print(f"{told}, once one goes to what is before the end")
+    bars.tell("all of it found: s, and folds", found["seconds"], found["folds"])
+    bars.tell("all of it / wc -l", found["seconds"] / counted)
+    bars.check("UI stall p99 meanwhile, ms", found["p99"], 50)
+    bars.check("memory growth, MB", found["grown"], 20)
 
 
 def report_tables(bars: Bars, folder: Path, *, quick: bool, seconds: float) -> None:
@@ -236,6 +251,16 @@ def make_log(path: Path, size: int) -> int:
             file.write(b"".join(LINE % number for number in range(lines, lines + 20_000)))
             lines += 20_000
     return lines
+
+
+def make_bars(path: Path, size: int) -> None:
+    """Write epochs of 200 steps as two nested bars draw them, each after a line of its own."""
+    epoch = 0
+    with path.open("wb") as file:
+        while file.tell() < size:
+            steps = b"".join(b"\n\rstep: %3d/200 [loss 0.3123]\x1b[A" % n for n in range(200))
+            file.write(b"epoch %d\n\rall: %d" % (epoch, epoch) + steps + b"\n\n")
+            epoch += 1
 
 
 def wc(path: Path) -> float:
@@ -398,6 +423,46 @@ def measure_big(*, path: str) -> dict[str, float]:
     return figures
 
 
+def measure_folds(*, path: str) -> dict[str, float]:
+    from textual.app import App
+
+    from launch_tui.tui.widgets.log_view import LogView
+
+    figures: dict[str, float] = {}
+
+    class Folding(App):
+        def compose(self):
+            self.view = LogView(Path(path))
+            yield self.view
+
+        def on_mount(self) -> None:
+            self.run_worker(self.watch(), exit_on_error=True)
+
+        async def watch(self) -> None:
+            await self.found("log")
+            gc.collect()
+            memory, began = rss(), time.perf_counter()
+            late: list[float] = []
+            ticker = asyncio.create_task(ticking(late))
+            self.view.action_first()
+            while not self.view._rows.folds.whole:
+                self.view.tick()
+                await self.found("folds")
+            figures["seconds"] = time.perf_counter() - began
+            figures["grown"] = rss() - memory
+            ticker.cancel()
+            late.sort()
+            figures["p99"] = late[int(len(late) * 0.99)] if late else 0.0
+            figures["folds"] = len(self.view._rows.folds.settled)
+            self.exit()
+
+        async def found(self, group: str) -> None:
+            await self.workers.wait_for_complete([w for w in self.workers if w.group == group])
+
+    Folding().run()
+    return figures
+
+
 def measure_search(*, path: str, typed: str) -> dict[str, float]:
     from textual.app import App
 
@@ -418,7 +483,7 @@ def measure_search(*, path: str, typed: str) -> dict[str, float]:
             gc.collect()
             memory, began = rss(), time.perf_counter()
             late: list[float] = []
-            ticker = asyncio.create_task(self.tick(late))
+            ticker = asyncio.create_task(ticking(late))
             self.view.search(typed)
             await self.indexed()
             figures["seconds"] = time.perf_counter() - began
@@ -432,14 +497,16 @@ def measure_search(*, path: str, typed: str) -> dict[str, float]:
         async def indexed(self) -> None:
             await self.workers.wait_for_complete([w for w in self.workers if w.group == "log"])
 
-        async def tick(self, late: list[float]) -> None:
-            while True:
-                began = time.perf_counter()
-                await asyncio.sleep(TICK)
-                late.append((time.perf_counter() - began - TICK) * 1e3)
-
     Searching().run()
     return figures
+
+
+async def ticking(late: list[float]) -> None:
+    """Note without end by how many milliseconds a tick came late."""
+    while True:
+        began = time.perf_counter()
+        await asyncio.sleep(TICK)
+        late.append((time.perf_counter() - began - TICK) * 1e3)
 
 
 LABELS = ("run", "job", "state", "queue", "age", "note")
@@ -696,6 +763,7 @@ CHILDREN = {
     "index": measure_index,
     "big": measure_big,
     "search": measure_search,
+    "folds": measure_folds,
     "table": measure_table,
     "chart": measure_chart,
     "grid": measure_grid,
