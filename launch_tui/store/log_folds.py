@@ -8,6 +8,7 @@ takes the place of what was found from the end, of which the beginning was a gue
 
 from __future__ import annotations
 
+import math
 from array import array
 from copy import copy
 from typing import TYPE_CHECKING
@@ -82,18 +83,24 @@ class Folds:
         """How much of what is before the end was looked at, 0 to 1."""
         return self._found_to / max(self._index.scanned, 1)
 
-    def advance(self, budget: int = STEP) -> bool:
-        """Look at most at ``budget`` more bytes; True when a fold has changed."""
+    def advance(self, budget: int = STEP, *, drawn: int | None = None) -> bool:
+        """Look at more of the log; True when a fold has changed.
+
+        Args:
+            budget: Bytes to look at, at most.
+            drawn: Lines of bars after which there is enough for now. A step may go beyond.
+        """
         if self._generation != self._index.generation:
             self.close()
             self._start_over()
             return True
-        changed, lost = False, self.settled.lost
-        while budget > 0 and self.behind:
-            if self._shown.seen < 0:
-                self._begin()
+        if self._shown.seen < 0 and self.behind:
+            self._begin()
+        shown, changed, lost = self._shown, False, self.settled.lost
+        most = math.inf if drawn is None else shown.screen.drawn + drawn
+        while budget > 0 and self.behind and shown.screen.drawn < most:
             step = min(budget, STEP)
-            changed = self._shown.look_at(step) or changed
+            changed = shown.look_at(step) or changed
             budget -= step
         self.version += self.settled.lost != lost
         return changed

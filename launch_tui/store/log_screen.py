@@ -65,6 +65,8 @@ class Screen:
         """Whether a fold has changed since this was last set to False."""
         self.settled = array("Q")
         """Folds that no cursor can reach any more, as ``folds`` has them; to be taken out."""
+        self.drawn = 0
+        """Lines that were drawn one by one."""
         self._line = line
         self._cursor = 0
         """The place in ``_rows``; behind the last one while a new line of the screen begins."""
@@ -144,6 +146,7 @@ class Screen:
     def _draw_line(self, data: bytes, at: int, stop: int, offset: int) -> None:
         at = max(at, stop - WIDEST)
         rows = len(self._rows)
+        self.drawn += 1
         touched = bool(self._folds) and self._cursor < self._end(-1)
         for up in _UP.finditer(data, at, stop):
             self._put(data, at, up.start(), offset)

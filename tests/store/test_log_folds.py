@@ -344,6 +344,22 @@ def test_a_log_that_is_replaced_meanwhile_is_folded_anew(log, monkeypatch):
     index.close()
 
 
+def test_bars_are_drawn_a_few_at_a_time_and_plain_lines_by_their_bytes(log):
+    log.write_bytes(b"plain\n" * 50_000 + bars(20_000))
+    index = BlockIndex(log)
+    index.advance()
+    folds = Folds(index)
+    folds.advance(300_000, drawn=10)
+    assert folds.behind
+    steps = 0
+    while folds.behind:
+        folds.advance(1 << 20, drawn=10)
+        steps += 1
+    assert steps > 3
+    assert all_of(folds) == in_one_go(log)
+    index.close()
+
+
 def test_what_closes_ends_its_process(log, monkeypatch):
     monkeypatch.setattr(log_folds, "BYTES", 100_000)
     log.write_bytes(bars(200_000))

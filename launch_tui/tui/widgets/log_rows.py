@@ -82,9 +82,14 @@ class LogRows:
             return max(0, self.filter.lines - len(self.filter.matches))
         return len(self.filter.matches)
 
-    def advance(self, budget: int) -> bool:
-        """Look at more of the file for what is folded; True when rows have changed."""
-        changed = self.folds.advance(budget)
+    def advance(self, budget: int, *, drawn: int | None = None) -> bool:
+        """Look at more of the file for what is folded; True when rows have changed.
+
+        Args:
+            budget: Bytes to look at, at most.
+            drawn: Lines of bars after which there is enough for now.
+        """
+        changed = self.folds.advance(budget, drawn=drawn)
         if self.index.generation != self._generation:
             self._generation = self.index.generation
             self._marks = [(0, _REPLACED)]
