@@ -57,6 +57,16 @@ class Folds:
         return self._shown.live()
 
     @property
+    def finished(self) -> FoldList:
+        """The same without what the last line has drawn, if that has no end yet."""
+        return self._shown.finished()
+
+    @property
+    def drawn_over(self) -> set[int]:
+        """Lines that this last line draws over as it is now."""
+        return self._shown.drawn_over
+
+    @property
     def whole(self) -> bool:
         """Whether these are the folds of all of the log, rather than of its end."""
         return self._whole
@@ -233,6 +243,17 @@ class _Reading:
         self.seen = end
         self._live = None
         return changed or self._changed
+
+    @property
+    def drawn_over(self) -> set[int]:
+        """Lines that an unfinished last line has drawn over."""
+        return self._with_tail.drawn_over()
+
+    def finished(self) -> FoldList:
+        """Return the folds behind those that have settled, as whole lines have drawn them."""
+        folds = FoldList(self.settled.gain)
+        folds.add(self.screen.folds())
+        return folds
 
     def live(self) -> FoldList:
         """Return the folds behind those that have settled."""

@@ -67,6 +67,7 @@ class Screen:
         """Folds that no cursor can reach any more, as ``folds`` has them; to be taken out."""
         self.drawn = 0
         """Lines that were drawn one by one."""
+        self._over: set[int] | None = None
         self._line = line
         self._cursor = 0
         """The place in ``_rows``; behind the last one while a new line of the screen begins."""
@@ -75,7 +76,9 @@ class Screen:
         self._folds: list[_Fold] = []
 
     def __copy__(self) -> Screen:
-        return Screen.of(self.state())
+        made = Screen.of(self.state())
+        made._over = set()
+        return made
 
     @classmethod
     def of(cls, state: Sequence[int]) -> Screen:
@@ -107,6 +110,11 @@ class Screen:
             rows = self._rows[fold.place : fold.place + fold.count]
             _add(numbers, fold.first, fold.taken, rows)
         return numbers
+
+    def drawn_over(self) -> set[int]:
+        """Return the lines of which what was drawn last in this copy of a screen left nothing."""
+        left = {line for line, _ in self._rows} | {self._line - 1}
+        return (self._over or set()) - left
 
     def draw(self, data: bytes, offset: int) -> None:
         """Draw lines, the last of which may have no end.
@@ -168,6 +176,8 @@ class Screen:
         if self._cursor == len(self._rows):
             self._rows.append((self._line, _span(at, stop, offset)))
         elif at < stop and data[at:stop].strip(b"\r"):
+            if self._over is not None:
+                self._over.add(self._rows[self._cursor][0])
             self._rows[self._cursor] = (self._line, _span(at, stop, offset))
 
     def _go_up(self, lines: int) -> None:

@@ -157,6 +157,18 @@ def test_a_truncated_log_is_folded_anew(log):
     index.close()
 
 
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_at_the_beginning_of_a_log_there_is_nothing_above_to_draw_over(log, end):
+    log.write_bytes(b"")
+    index, folds = folded(log)
+    for size in range(len(UP + b"plain" + end)):
+        log.write_bytes((UP + b"plain" + end)[: size + 1])
+        advanced(index, folds)
+    assert shown(index, folds) == ["plain"]
+    assert [fold[:2] for fold in all_of(folds)] == [(0, 1)]
+    index.close()
+
+
 def test_a_fold_that_grows_without_end_is_parted_and_shows_the_same(log):
     data = b"".join(b"row %d\n\x1b[2Aover %d\n\n" % (n, n) for n in range(900))
     log.write_bytes(data)

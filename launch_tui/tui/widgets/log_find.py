@@ -12,6 +12,7 @@ from launch_tui.store.log_search import LineSearch
 
 if TYPE_CHECKING:
     from launch_tui.store.fold_list import Fold
+    from launch_tui.store.line_set import LineSet
     from launch_tui.tui.widgets.log_rows import LogRows
 
 NOWHERE = -1
@@ -87,6 +88,8 @@ class Finder:
         """Lines that the other folds showed when they were last looked at."""
         self._ends: dict[int, int] = {}
         """The first lines of these folds, and where they ended."""
+        self._covered: list[tuple[LineSet, int, bool]] = []
+        """Lines that an unfinished one draws over, and whether they were among what was found."""
         self._fresh = True
         """Whether more was found since."""
 
@@ -211,6 +214,7 @@ class Finder:
         if self._version != folds.version:
             self._version = folds.version
             self._drop_anew()
+        self._uncover()
         settled = folds.settled
         for at in range(self._settled, min(self._settled + _FOLDS, len(settled))):
             self._drop_but(settled[at], 0)
@@ -218,7 +222,7 @@ class Finder:
             self._settled = at + 1
         if self._settled < len(settled):
             return
-        live = list(folds.live)
+        live = list(folds.finished)
         kept = {line for fold in live for line, _ in fold.rows}
         for line in self._kept - kept:
             self._drop(range(line, line + 1))
@@ -226,7 +230,23 @@ class Finder:
             self._drop_but(fold, self._ends.get(fold.first, 0))
         self._kept = kept
         self._ends = {fold.first: fold.end for fold in live}
+        self._cover(folds.drawn_over)
         self._fresh = False
+
+    def _cover(self, lines: set[int]) -> None:
+        """Drop lines for as long as the last line is as it is now."""
+        for search in self._all():
+            self._covered += [(search.matches, line, line in search.matches) for line in lines]
+        for line in lines:
+            self._drop(range(line, line + 1))
+
+    def _uncover(self) -> None:
+        for found, line, was in self._covered:
+            if was:
+                found.add(line, b"\1")
+            else:
+                found.discard(line)
+        self._covered = []
 
     def _begin(self, old: LineSearch | None, pattern: Pattern | None) -> LineSearch | None:
         if old is not None:
@@ -239,6 +259,7 @@ class Finder:
         )
 
     def _drop_anew(self) -> None:
+        self._uncover()
         self._settled = 0
         self._kept = set()
         self._ends = {}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from launch_tui.store import log_folds
@@ -142,6 +142,7 @@ def searched(rows, finder):
     st.sampled_from([64, 256, 1 << 20]),
     st.booleans(),
 )
+@example([b"\n\rinner 1\x1b[A", b"loss 1\n", b"\x1b[7A"], b"more\n", "!inner", 64, True)
 def test_a_log_of_which_the_end_came_first_has_the_rows_of_one_that_is_read_from_its_beginning(
     tmp_path, parts, more, typed, end, before
 ):
@@ -240,4 +241,23 @@ def test_a_mark_stays_where_it_is_when_lines_before_it_are_folded(tmp_path, monk
     assert [row.text for row in rows.read(rows.count - 5, 9)] == [
         "between", "── 12:00 ──", "more", "more", "more"
     ]  # fmt: skip
+    rows.close()
+
+
+def test_what_an_unfinished_line_draws_over_is_found_again_when_it_does_not(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"top\nold 1\nx\n\x1b[2A\x1b[1")
+    rows = opened(path)
+    finder = Finder(rows)
+    finder.look_for("old|top")
+    searched(rows, finder)
+    assert finder.status() == ["/old|top 1"]
+    with path.open("ab") as file:
+        file.write(b"Anew\n")
+    rows.index.advance()
+    rows.advance(1 << 20)
+    searched(rows, finder)
+    assert [row.text for row in rows.read(0, 9)][:2] == ["new", "old 1"]
+    assert finder.status() == ["/old|top 1"]
+    assert finder.go(1, 0, around=True) == 1
     rows.close()
