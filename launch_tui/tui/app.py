@@ -316,7 +316,7 @@ class LaunchApp(Everywhere):
         """Take an event; keys one after the other."""
         if isinstance(event, Key | Paste) and not event.is_forwarded:
             await self._keys.take(event)
-        else:
+        elif not (isinstance(event, Key) and await self._keys.take_back(event)):
             await super().on_event(event)
 
     async def on_unmount(self) -> None:
