@@ -62,11 +62,11 @@ class HostWatch:
 
     def _work(self) -> None:
         home = self._home
-        folders = {"runs": home.runs, "artifacts": home.artifacts, "envs": home.environments}
-        count = Count(folders, rest_s=REST_S)
+        places = {"runs": home.runs, "artifacts": home.artifacts, "envs": home.environments}
+        count = Count(places, rest_s=REST_S)
         writer = HistoryWriter(home)
         last = writer.last
-        known = (last.folders, last.unsynced) if last is not None else (None, None)
+        folders = last.folders if last is not None else None
         before, since = host.cpu_time(), time.monotonic()
         pause = min(FIRST_S, self._every)
         while not self._leave.wait(pause):
@@ -74,17 +74,14 @@ class HostWatch:
             # A disk in trouble is told by who claims runs; the next look tries again.
             with contextlib.suppress(LaunchError, OSError):
                 if count.go_on(COUNTING_S) and count.sizes is not None:
-                    known = (count.sizes.bytes, count.sizes.unsynced)
+                    folders = count.sizes.bytes
                 now, at = host.cpu_time(), time.monotonic()
                 cpu = now.part_since(before, at - since)
                 before, since = now, at
-                writer.add(self._look(now.cpus, cpu, known))
+                writer.add(self._look(now.cpus, cpu, folders))
 
-    def _look(
-        self, cpus: float, cpu: float, known: tuple[Mapping[str, int] | None, int | None]
-    ) -> HostLook:
+    def _look(self, cpus: float, cpu: float, folders: Mapping[str, int] | None) -> HostLook:
         memory, disk = host.memory(), host.disk(self._home.root)
-        folders, unsynced = known
         return HostLook(
             at=round(time.time(), 3),
             cpu=round(cpu, 4),
@@ -101,5 +98,4 @@ class HostWatch:
                 for gpu in self._machine().gpus
             },
             folders=folders,
-            unsynced=unsynced,
         )
