@@ -312,6 +312,8 @@ ACTIONS: tuple[Action, ...] = (
            help="Launch the chosen run again, with changes if wanted"),
     Action(id="compare.open", keys="i", label="open run", scope="compare", footer=14,
            help="Open the chosen run"),
+    Action(id="compare.open_page", keys="o", label="W&B page", scope="compare", footer=15,
+           help="Open the chosen run's page in W&B where it has one; over SSH copy its address"),
     Action(id="jobs.launch", keys="n", label="launch", scope="jobs", dangerous=True, footer=12,
            help="Launch the job under the cursor"),
     Action(id="jobs.add", keys="A", label="add job", scope="jobs", dangerous=True, footer=16,
