@@ -38,14 +38,21 @@ class HostWatch:
     Args:
         home: The data directory.
         machine: Returns the GPUs as they were last seen; asks no driver.
+        polled: Returns when the queues were last asked for work, None when they were not yet.
         every: Seconds between two looks.
     """
 
     def __init__(
-        self, home: Home, machine: Callable[[], Machine], *, every: float = EVERY_S
+        self,
+        home: Home,
+        machine: Callable[[], Machine],
+        *,
+        polled: Callable[[], float | None] = lambda: None,
+        every: float = EVERY_S,
     ) -> None:
         self._home = home
         self._machine = machine
+        self._polled = polled
         self._every = every
         self._leave = threading.Event()
         self._thread = threading.Thread(target=self._work, name="host", daemon=True)
@@ -82,6 +89,7 @@ class HostWatch:
 
     def _look(self, cpus: float, cpu: float, folders: Mapping[str, int] | None) -> HostLook:
         memory, disk = host.memory(), host.disk(self._home.root)
+        polled = self._polled()
         return HostLook(
             at=round(time.time(), 3),
             cpu=round(cpu, 4),
@@ -98,4 +106,5 @@ class HostWatch:
                 for gpu in self._machine().gpus
             },
             folders=folders,
+            polled_at=None if polled is None else round(polled, 3),
         )

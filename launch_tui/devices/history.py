@@ -40,7 +40,8 @@ class HostLook:
 
     ``at`` is seconds since the epoch, ``cpu`` a part of all processors from 0 to 1, sizes are
     bytes. ``folders`` are the sizes of the parts of the data directory as they were last counted;
-    None before the first count has come to its end.
+    None before the first count has come to its end. ``polled_at`` is when the agent had last asked
+    its queues for work, in seconds since the epoch; None when it had not yet.
     """
 
     at: float
@@ -53,6 +54,7 @@ class HostLook:
     disk_total: int
     gpus: Mapping[str, GpuLook] = field(default_factory=dict)
     folders: Mapping[str, int] | None = None
+    polled_at: float | None = None
 
 
 _FIELDS = frozenset(field.name for field in fields(HostLook))
