@@ -52,9 +52,9 @@ class KeyOrder:
             self._lost = self._app.set_timer(LOST_S, self._give_up)
 
     async def take_back(self, event: Key) -> bool:
-        """Take a key again that has come up to the application, if it would act on an unmade screen.
+        """Take a key again that comes up to the application while the screen is being made.
 
-        What the key was handed to has opened a screen since: it is for that one, once it is there.
+        What it was handed to has opened that screen since: the key is for it, once it is there.
         """
         if self._app.screen.is_mounted:
             return False

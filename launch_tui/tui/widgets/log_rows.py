@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from launch_tui.domain.text import log_line
 from launch_tui.store.log_folds import Folds
 from launch_tui.store.logs import BlockIndex
+from launch_tui.tui.widgets.log_marks import NO_FILE, LogMarks, Mark
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,16 +55,20 @@ class LogRows:
 
     Args:
         path: The file; it need not exist yet.
+        marks: Where its marks are kept; by default they go with these rows.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, marks: LogMarks | None = None) -> None:
         self.index = BlockIndex(path)
         self.folds = Folds(self.index)
         self.filter: LineSearch | None = None
         """The lines that are shown, or hidden; None shows all."""
         self.hides = False
         """Whether the filter hides what matches."""
-        self._marks: list[tuple[int, str]] = []
+        self._marks = marks or LogMarks()
+        self._version = -1
+        self._known: tuple[Mark, ...] = ()
+        self._shown: tuple[Mark, ...] = ()
         self._generation = 0
         self._lay_out()
 
@@ -81,16 +86,27 @@ class LogRows:
         changed = self.folds.advance(budget)
         if self.index.generation != self._generation:
             self._generation = self.index.generation
-            self._marks.clear()
+            # Not all there are: another view may have seen the new file and been marked since.
+            self._marks.forget(self.index.path, self._known)
             changed = True
+        changed = self._take_marks() or changed
         if changed:
             self._lay_out()
         return changed
 
     def mark(self, text: str) -> None:
         """Put a row of our own behind the last line."""
-        self._marks.append((self.index.line_count, text))
-        self._lay_out()
+        index = self.index
+        mark = Mark(index.line_count, text, file=index.identity, size=index.size)
+        self._marks.add(index.path, mark)
+        if self._take_marks():
+            self._lay_out()
+
+    def share(self, marks: LogMarks) -> None:
+        """Keep marks elsewhere from now on, and show those that are there."""
+        self._marks, self._version = marks, -1
+        if self._take_marks():
+            self._lay_out()
 
     def line_of(self, row: int) -> int:
         """Return the number of the line in a row, ``MARK`` for a row of our own."""
@@ -135,9 +151,26 @@ class LogRows:
         raw = self.index.read(line, 1, limit=_OPENED_BYTES)
         return log_line(raw[0]) if raw else ""
 
+    def _take_marks(self) -> bool:
+        """Take over which marks there are; True when others are shown than before."""
+        index, marks = self.index, self._marks
+        if marks.version != self._version:
+            if index.identity != NO_FILE:
+                # It may have been replaced while nobody looked.
+                stale = [mark for mark in marks.of(index.path) if not mark.fits(index)]
+                marks.forget(index.path, stale)
+                self._version = marks.version
+            self._known = marks.of(index.path)
+        if self._shown == self._known:
+            return False
+        # Those beyond what is indexed would count as rows of which nothing can be read.
+        before, count = self._shown, index.line_count
+        self._shown = tuple(m for m in self._known if m.line <= count and m.fits(index))
+        return self._shown != before
+
     def _lay_out(self) -> None:
         pieces = [_folded(fold) for fold in self.folds.all]
-        pieces += [_Piece(line, 0, (Row(MARK, text, True),)) for line, text in self._marks]
+        pieces += [_Piece(mark.line, 0, (Row(MARK, mark.text, True),)) for mark in self._shown]
         if self.index.generation:
             pieces.append(_Piece(0, 0, (Row(MARK, _REPLACED, True),)))
         pieces.sort(key=lambda piece: (piece.first, piece.taken))

@@ -4,6 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from launch_tui.tui.widgets.log_find import Finder, pattern_of
+from launch_tui.tui.widgets.log_marks import LogMarks
 from launch_tui.tui.widgets.log_rows import MARK, LogRows
 
 
@@ -61,6 +62,89 @@ def test_a_mark_stands_above_a_replaced_log(tmp_path):
     assert rows.row_of(0) == 1
     assert rows.whole(0) == "new"
     assert rows.whole(7) == ""
+
+
+def texts(rows):
+    return [row.text for row in rows.read(0, 99)]
+
+
+def opened(path, marks):
+    rows = LogRows(path, marks)
+    rows.index.advance()
+    rows.advance(1 << 20)
+    return rows
+
+
+def added(path, data):
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def grown(rows):
+    rows.index.advance()
+    return rows.advance(1 << 20)
+
+
+def test_marks_outlast_the_rows_and_are_those_of_all_that_show_the_log(tmp_path):
+    path, other = tmp_path / "1.log", tmp_path / "2.log"
+    for each in (path, other):
+        each.write_bytes(b"one\ntwo\n")
+    marks = LogMarks()
+    first, beside, elsewhere = (opened(each, marks) for each in (path, path, other))
+    first.mark("── a ──")
+    assert grown(beside)
+    assert not grown(elsewhere)
+    assert not grown(beside)
+    added(path, b"three\n")
+    beside.index.advance()
+    beside.mark("── b ──")
+    first.index.close()
+    again = opened(path, marks)
+    assert texts(again) == ["one", "two", "── a ──", "three", "── b ──"]
+    assert texts(elsewhere) == ["one", "two"]
+    assert [again.row_of(line) for line in (1, 2)] == [1, 3]
+    for rows in (beside, again, elsewhere):
+        rows.index.close()
+
+
+def test_a_mark_waits_until_its_line_is_indexed(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"one\ntwo\nthree\n")
+    marks = LogMarks()
+    opened(path, marks).mark("── a ──")
+    rows = LogRows(path, marks)
+    rows.index.advance(4)
+    rows.advance(1 << 20)
+    assert (rows.count, texts(rows)) == (1, ["one"])
+    assert grown(rows)
+    assert texts(rows) == ["one", "two", "three", "── a ──"]
+    rows.index.close()
+
+
+def test_a_mark_goes_with_the_file_it_was_put_into(tmp_path):
+    path = tmp_path / "log"
+    marks = LogMarks()
+    early = LogRows(path, marks)
+    early.mark("── before the first line ──")
+    path.write_bytes(b"one\ntwo\n")
+    grown(early)
+    assert texts(early) == ["── before the first line ──", "one", "two"]
+    early.mark("── old ──")
+    late = opened(path, marks)
+    path.write_bytes(b"new\n")
+    grown(early)
+    early.mark("── new ──")
+    # Looks later, and takes nothing away of what is marked meanwhile.
+    grown(late)
+    assert texts(late)[1:] == texts(early)[1:] == ["new", "── new ──"]
+    assert texts(opened(path, marks)) == ["new", "── new ──"]
+    # Replaced while nobody looks, by a longer one.
+    path.unlink()
+    path.write_bytes(b"another\nand longer\n")
+    assert texts(opened(path, marks)) == ["another", "and longer"]
+    assert marks.of(path) == ()
+    early.index.close()
+    late.index.close()
 
 
 def test_patterns():
