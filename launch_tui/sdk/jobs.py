@@ -111,10 +111,10 @@ class Jobs:
         check_text(request.description, field="-d")
         if request.inputs:
             from launch_tui.domain.declared import normalised
-            from launch_tui.domain.inputs import check_schema
+            from launch_tui.domain.given_schema import check_given_schema
 
             request = replace(request, inputs=normalised(request.inputs))
-            check_schema(request.inputs or {})
+            check_given_schema(request.inputs or {})
         if request.kind is JobKind.GIT:
             return self._create_git(request)
         if request.kind is JobKind.IMAGE:
@@ -167,12 +167,13 @@ class Jobs:
             changes: ``description``, ``entry_point`` (argument vector), ``tracking``, ``inputs``.
 
         Raises:
-            UsageError: When the inputs are no JSON Schema.
+            UsageError: When the inputs are no JSON Schema of a configuration.
         """
-        from launch_tui.domain.inputs import check_schema
+        if "inputs" in changes:
+            from launch_tui.domain.given_schema import check_given_schema
 
+            check_given_schema(changes["inputs"], field="inputs")
         changed = replace(jobs.get(self._db, reference), **changes)
-        check_schema(changed.inputs, field="inputs")
         saved = jobs.save_version(self._db, changed)
         if saved.outcome != "unchanged":
             return Created(job=saved.job, outcome=saved.outcome)
