@@ -76,7 +76,8 @@ class RunFilter(RunActions):
         try:
             wanted = understand(self._pages.wanted, text, queues, jobs)
         except UsageError as error:
-            entitle(self._table, "Runs", error.problem)
+            allowed = f" (allowed: {error.allowed})" if error.allowed else ""
+            entitle(self._table, "Runs", error.problem + allowed)
             return
         self._want(wanted)
 
@@ -113,10 +114,11 @@ class RunFilter(RunActions):
         self._typing_due = self.set_timer(TYPING_DELAY_S, self._filter_as_typed)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go back to the runs."""
+        """Go back to the runs; a filter that is refused is there to be mended."""
         event.stop()
         self._filter_as_typed()
-        self._close_filter()
+        if event.value.strip() == self._pages.wanted.text:
+            self._close_filter()
 
     def action_runs_all(self) -> None:
         """Show only runs that wait or run, or all."""
