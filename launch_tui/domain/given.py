@@ -68,13 +68,13 @@ def check_tag(value: str, *, field: str = "--tag") -> str:
 
 
 def check_text(value: str, *, field: str) -> str:
-    """Return ``value`` if it can be handed to a process at all."""
+    """Return ``value`` if it can be handed to a process at all, and is empty or can be seen."""
     if "\0" in value:
         raise UsageError(field, "holds a NUL character", allowed="text")
     _whole(value, field)
     if len(value.encode()) > MAX_TEXT:
         raise UsageError(field, "is too long", allowed=f"at most {MAX_TEXT >> 10} KiB")
-    return value
+    return _seen(value, field) if value else value
 
 
 def check_command(words: Iterable[str], *, field: str) -> None:

@@ -167,8 +167,10 @@ class Jobs:
             changes: ``description``, ``entry_point`` (argument vector), ``tracking``, ``inputs``.
 
         Raises:
-            UsageError: When the inputs are no JSON Schema of a configuration.
+            UsageError: When a field cannot be what it is changed to.
         """
+        check_text(changes.get("description", ""), field="description")
+        check_tracking(changes.get("tracking", "required"), field="tracking")
         if "inputs" in changes:
             from launch_tui.domain.given_schema import check_given_schema
 
