@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.config_secrets import MARK, check_references
 from launch_tui.domain.document import check_plain
-from launch_tui.domain.environment import check_variable
+from launch_tui.domain.environment import check_own_variable
 from launch_tui.domain.managed_files import check_files
 from launch_tui.errors import UsageError
 
@@ -86,9 +86,9 @@ def check_command(words: Iterable[str], *, field: str) -> None:
 
 
 def check_variables(variables: Mapping[str, str], *, field: str = "--setenv") -> None:
-    """Refuse variables that no process can be given."""
+    """Refuse variables that no process can be given, or a launch cannot say."""
     for name, value in variables.items():
-        check_variable(name, field=field)
+        check_own_variable(name, field=field)
         if "\0" in value:
             raise UsageError(f"{field} {name}", "holds a NUL character", allowed="text")
         _whole(value, f"{field} {name}")

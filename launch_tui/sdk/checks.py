@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain import given
+from launch_tui.domain.environment import check_own_variable
 from launch_tui.domain.managed_files import split_files
 from launch_tui.errors import UsageError
 from launch_tui.sdk.queues import check_tracking
@@ -31,6 +32,7 @@ def check_request(request: LaunchRequest) -> None:
     given.check_variables(request.setenv)
     for flag, names in (("--pass-env", request.pass_env), ("--secret", request.secrets)):
         for name in names:
+            check_own_variable(name, field=flag)
             if name in request.setenv:
                 problem = f"{name} has a value by --setenv already"
                 raise UsageError(flag, problem, allowed="one of the two")
