@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from launch_tui.domain.quantities import parse_duration
+from launch_tui.domain.quantities import MAX_DURATION, parse_duration
 from launch_tui.errors import UsageError
 
 ALLOWED = "+2h, 22:30, tomorrow, tomorrow 06:00, or an ISO time such as 2027-01-31T08:00"
@@ -26,7 +26,7 @@ def parse_begin(text: str, *, now: datetime, field: str = "--begin") -> datetime
         field: How an error names it.
 
     Raises:
-        UsageError: When it is none of the allowed forms, or a date that is long past.
+        UsageError: When it is none of the allowed forms, or a date that is long past or far off.
     """
     given = text.strip()
     if given.startswith("+"):
@@ -43,6 +43,8 @@ def parse_begin(text: str, *, now: datetime, field: str = "--begin") -> datetime
         raise UsageError(field, f"{text!r} is no time", allowed=ALLOWED) from None
     if now - moment > LONG_PAST:
         raise UsageError(field, f"{text!r} is long past", allowed=ALLOWED)
+    if (moment - now).total_seconds() > MAX_DURATION:
+        raise UsageError(field, f"{text!r} is more than ten years away", allowed=ALLOWED)
     return moment
 
 

@@ -92,6 +92,10 @@ def check_variables(variables: Mapping[str, str], *, field: str = "--setenv") ->
         if "\0" in value:
             raise UsageError(f"{field} {name}", "holds a NUL character", allowed="text")
         _whole(value, f"{field} {name}")
+        if f"{MARK}:" in value:
+            # It would reach the job as it stands: a value that is set is stored, a secret's is not.
+            problem = "refers to a secret, which is not looked up here"
+            raise UsageError(f"{field} {name}", problem, allowed="--secret NAME")
         if len(name) + 1 + len(value.encode()) > MAX_VARIABLE:
             raise UsageError(f"{field} {name}", "is too long", allowed="at most 128 KiB")
 

@@ -188,8 +188,15 @@ class Jobs:
         jobs.delete(self._db, name)
 
     def diff(self, old: str, new: str) -> JobDiff:
-        """Return what differs between two versions."""
+        """Return what differs between two versions.
+
+        Raises:
+            UsageError: When both are one and the same.
+        """
         before, after = self.get(old), self.get(new)
+        if (before.name, before.version) == (after.name, after.version):
+            problem = f"{old} and {new} are one version, {before.name}:{before.version}"
+            raise UsageError("JOB", problem, allowed="two versions")
         files = None
         if isinstance(before.source, CodeSource) and isinstance(after.source, CodeSource):
             from launch_tui.sources.code_diff import diff

@@ -243,6 +243,8 @@ class Runs:
         run = self.get(reference)
         for tag in tags:
             check_tag(tag.removeprefix("-"), field="TAG")
+            if f"-{tag}" in tags:
+                raise UsageError("TAG", f"{tag!r} is added and taken away", allowed="one of them")
         kept = [t for t in run.tags if f"-{t}" not in tags]
         added = [t for t in tags if not t.startswith("-") and t not in kept]
         write.annotate(self._db, run.id, tags=[*kept, *dict.fromkeys(added)], note=None)
