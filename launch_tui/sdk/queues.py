@@ -158,24 +158,28 @@ def checked_config(
     """Return a queue's configuration and the declarations of its holes, checked as a whole.
 
     Raises:
-        UsageError: For a key or a value that the target does not have, a hole that is not declared
-            and a declaration without a hole.
+        UsageError: For a key or a value that the target does not have, also one that a default
+            makes, a hole that is not declared and a declaration without a hole.
     """
     if not config and not variables:
         return {}, {}
     from launch_tui.domain.resource_config import check, unwrap
-    from launch_tui.domain.template import check_declarations, check_template
+    from launch_tui.domain.template import check_declarations, check_template, fill
     from launch_tui.targets.schemas import schema_of
 
     declared = check_declarations(variables)
+    schema = schema_of(resource)
     plain = check(
-        schema_of(resource),
+        schema,
         unwrap(config, resource, field="queue config"),
         owner=True,
         field="queue config",
         holes_allowed=True,
     )
     check_template(plain, declared)
+    if declared and all("default" in each["schema"] for each in declared.values()):
+        # What a launch gets that says nothing: it would be refused for what it never gave.
+        check(schema, fill(plain, declared, {}), owner=True, field="queue config")
     return dict(plain), dict(declared)
 
 
