@@ -549,6 +549,10 @@ async def test_a_filter_is_told_of_while_it_is_typed_and_the_runs_stay(rated, ma
         await until(pilot, lambda: "'faix' is no state" in frame(app))
         assert "allowed: queued, held" in frame(app)
         assert names(app) == ["delta"]
-        await pilot.press("enter", "backspace", "l", "enter")
+        app.screen.refresh_live()
+        assert "'faix' is no state" in frame(app)
+        await pilot.press("backspace")
+        await until(pilot, lambda: " state:fai ─╯" in frame(app))
+        await pilot.press("x", "enter", "backspace", "l", "enter")
         await until(pilot, lambda: not app.screen.query_one("#filter").has_class("-open"))
         assert "state:fail " in frame(app)
