@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.argument_types import check_types
 from launch_tui.domain.queue import (
     AVAILABLE,
     DEFAULT_MAX_RUNNING,
@@ -62,6 +63,9 @@ class Queues:
             UsageError: For a bad name, resource, limit, rule or configuration, or a name that is
                 taken.
         """
+        numbers = {"max_running": max_running}
+        objects = {"config": config, "template_variables": template_variables}
+        check_types({"name": name, "resource": resource, **numbers, **objects})
         kind = parse_resource(resource)
         if kind not in AVAILABLE:
             raise NotAvailable("-r", f"{kind} is not built yet", allowed=", ".join(AVAILABLE))
@@ -113,6 +117,8 @@ class Queues:
         A new configuration replaces the whole old one and holds for runs that are launched, edited
         or rerun from now on: what waits keeps the configuration that it was launched with.
         """
+        objects = {"config": config, "template_variables": template_variables}
+        check_types({"name": name, "max_running": max_running, **objects})
         changes: dict[str, Any] = {}
         if config is not None or template_variables is not None:
             queue = queues.get(self._db, name)
