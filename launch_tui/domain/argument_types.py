@@ -48,14 +48,14 @@ _KINDS: tuple[tuple[frozenset[str], Callable[[object], bool], str], ...] = (
         frozenset({
             "base_image", "begin", "description", "entity", "group", "job", "name", "note",
             "on_reboot", "priority", "project", "python_version", "queue", "ref", "reference",
-            "resource", "tracking", "venv",
+            "resource", "tracking", "type", "venv",
         }),
         _is_text,
         "a text",
     ),
     (frozenset({"build_context", "dockerfile", "python"}), _is_path, "a path"),
     (frozenset({"limit", "max_running", "retries"}), _is_whole, "a whole number"),
-    (frozenset({"backoff"}), _is_number, "a number"),
+    (frozenset({"backoff", "timeout"}), _is_number, "a number"),
     (
         frozenset({
             "aliases", "arguments", "links", "pass_env", "retry_on", "secrets", "states", "tags",

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.argument_types import check_types
 from launch_tui.domain.given import check_tag, check_text
 from launch_tui.domain.run import (
     BAD_ENDS,
@@ -318,6 +319,7 @@ class Runs:
             NotFound: When one of them does not exist, or is deleted meanwhile.
             TimeoutError: When one has not come to one of the states in time.
         """
+        check_types({"timeout": timeout})
         deadline = None if timeout is None else time.monotonic() + timeout
         left, version = run_ids, -1
         while True:

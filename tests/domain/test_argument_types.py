@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from launch_tui import Launch
+from launch_tui import Launch, create_run_queue, launch_add
 from launch_tui.domain.argument_types import check_types, texts
 from launch_tui.domain.queue import Resource
 from launch_tui.errors import UsageError
@@ -59,6 +59,10 @@ def test_what_fits_and_what_is_left_out_pass():
         lambda launch: launch.runs(limit=-1),
         lambda launch: launch.runs(states="failed"),
         lambda launch: launch.run(3),
+        lambda launch: launch.wait([], timeout="1s"),
+        lambda launch: launch_add(config=[1], job="j"),
+        lambda launch: launch_add(job="j", resource=3),
+        lambda launch: create_run_queue("q", type=3),
     ],
 )
 def test_the_public_calls_refuse_it(private_home, call):
