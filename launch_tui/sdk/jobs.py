@@ -414,6 +414,8 @@ def _uncommitted(source: GitSource) -> tuple[str, ...]:
 
 
 def _existing(python: str) -> str:
+    if "\0" in python:
+        raise UsageError("--python", "holds a NUL character", allowed="a path")
     path = at_home(python)
     if path.is_dir() and (path / "bin" / "python").exists():
         path = path / "bin" / "python"
