@@ -111,7 +111,7 @@ def look_at_the_host(folder):
     def share():
         began = time.process_time()
         for _ in range(looks):
-            watch._look(2.0, 0.5, ({"runs": 1}, 0))
+            watch._look(2.0, 0.5, {"runs": 1})
         # Counting has its share by the clock.
         return (COUNTING_S + (time.process_time() - began) / looks) / EVERY_S
 

@@ -38,14 +38,21 @@ class HostWatch:
     Args:
         home: The data directory.
         machine: Returns the GPUs as they were last seen; asks no driver.
+        polled: Returns when the queues were last asked for work, None when they were not yet.
         every: Seconds between two looks.
     """
 
     def __init__(
-        self, home: Home, machine: Callable[[], Machine], *, every: float = EVERY_S
+        self,
+        home: Home,
+        machine: Callable[[], Machine],
+        *,
+        polled: Callable[[], float | None] = lambda: None,
+        every: float = EVERY_S,
     ) -> None:
         self._home = home
         self._machine = machine
+        self._polled = polled
         self._every = every
         self._leave = threading.Event()
         self._thread = threading.Thread(target=self._work, name="host", daemon=True)
@@ -62,11 +69,11 @@ class HostWatch:
 
     def _work(self) -> None:
         home = self._home
-        folders = {"runs": home.runs, "artifacts": home.artifacts, "envs": home.environments}
-        count = Count(folders, rest_s=REST_S)
+        places = {"runs": home.runs, "artifacts": home.artifacts, "envs": home.environments}
+        count = Count(places, rest_s=REST_S)
         writer = HistoryWriter(home)
         last = writer.last
-        known = (last.folders, last.unsynced) if last is not None else (None, None)
+        folders = last.folders if last is not None else None
         before, since = host.cpu_time(), time.monotonic()
         pause = min(FIRST_S, self._every)
         while not self._leave.wait(pause):
@@ -74,17 +81,15 @@ class HostWatch:
             # A disk in trouble is told by who claims runs; the next look tries again.
             with contextlib.suppress(LaunchError, OSError):
                 if count.go_on(COUNTING_S) and count.sizes is not None:
-                    known = (count.sizes.bytes, count.sizes.unsynced)
+                    folders = count.sizes.bytes
                 now, at = host.cpu_time(), time.monotonic()
                 cpu = now.part_since(before, at - since)
                 before, since = now, at
-                writer.add(self._look(now.cpus, cpu, known))
+                writer.add(self._look(now.cpus, cpu, folders))
 
-    def _look(
-        self, cpus: float, cpu: float, known: tuple[Mapping[str, int] | None, int | None]
-    ) -> HostLook:
+    def _look(self, cpus: float, cpu: float, folders: Mapping[str, int] | None) -> HostLook:
         memory, disk = host.memory(), host.disk(self._home.root)
-        folders, unsynced = known
+        polled = self._polled()
         return HostLook(
             at=round(time.time(), 3),
             cpu=round(cpu, 4),
@@ -101,5 +106,5 @@ class HostWatch:
                 for gpu in self._machine().gpus
             },
             folders=folders,
-            unsynced=unsynced,
+            polled_at=None if polled is None else round(polled, 3),
         )

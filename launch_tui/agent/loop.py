@@ -91,6 +91,9 @@ class Agent:
         self._alarm: asyncio.TimerHandle | None = None
         self._clock = Steps()
         self._said = ""
+        self._behind = True
+        self._changes: StoreChanges | None = None
+        self._polled_at: float | None = None
         self._config_problem = ""
         self._config_is_told = self._config.path is None
 
@@ -170,7 +173,7 @@ class Agent:
     async def _work(self) -> None:
         context = self._context
         target = context.targets
-        changes = StoreChanges(context.db)
+        self._changes = changes = StoreChanges(context.db)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(context.engine.close)
             stack.push_async_callback(context.engine_watch.close)
@@ -193,7 +196,7 @@ class Agent:
             self._configure_devices()
             self._context.devices.start()
             stack.callback(self._context.devices.close)
-            host = HostWatch(self._home, self._context.devices.machine)
+            host = HostWatch(self._home, self._context.devices.machine, polled=self._polled)
             host.start()
             stack.callback(host.close)
             self._space = SpaceWatch(self._home, self._config.disk_budget, self._say_from_thread)
@@ -282,9 +285,11 @@ class Agent:
             # former agent died.
             self._pass_on_stops()
         except LaunchError as error:
+            self._behind = True
             self._say_once(f"claiming nothing: {error}")
             self._look_again_later()
         else:
+            self._behind = False
             self._said = ""
 
     def _obey(self) -> None:
@@ -323,6 +328,16 @@ class Agent:
         held = (execution.held for execution in self._executions.values())
         context = self._context
         return admit(context.devices, context.engine_watch, resource, spec, held)
+
+    def _polled(self) -> float | None:
+        """Return when the queues were last asked for work; None when they have not been yet.
+
+        All are asked at once, and while the store has not changed since they stand as they were
+        found: to have asked that is to have asked them. For the one thread that writes it down.
+        """
+        if self._changes is not None and not self._behind and not self._draining:
+            self._polled_at = self._changes.asked_at
+        return self._polled_at
 
     def _wake_due(self) -> None:
         """Let the runs go whose time has come, and look again when the next one's comes."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import time
 from typing import TYPE_CHECKING
 
 from launch_tui.errors import StoreError
@@ -39,6 +40,8 @@ class StoreChanges:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._version = db.data_version()
+        self.asked_at = time.time()
+        """When the store last answered, in seconds since the epoch."""
         self._news = asyncio.Event()
         self._log = f"{db.home.store.name}-wal".encode()
         self._poll = NOTIFIED_POLL_S
@@ -91,6 +94,7 @@ class StoreChanges:
         self._timer = asyncio.get_running_loop().call_later(pause, self._look, later)
         try:
             version = self._db.data_version()
+            self.asked_at = time.time()
         except StoreError:
             # Whoever is told asks the store for more, and is the one to complain.
             version = self._version - 1

@@ -8,25 +8,20 @@ into the environment of the one process that needs it.
 
 from __future__ import annotations
 
-import configparser
-import netrc
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from launch_tui.agent.secret_values import find_secret
 from launch_tui.domain.sync import WandbMode
 from launch_tui.errors import StartFailed
+from launch_tui.tracking.wandb_login import KEY, PUBLIC, URL, address_in_settings, key_in_netrc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from launch_tui.domain.spec import RunSpec
-
-PUBLIC = "https://api.wandb.ai"
-URL, KEY = "WANDB_BASE_URL", "WANDB_API_KEY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +48,7 @@ def account(given: Mapping[str, str], root: Path, environ: Mapping[str, str]) ->
     Raises:
         StartFailed: When the address is none, or nobody has a key for it.
     """
-    url = given.get(URL) or environ.get(URL) or _of_settings(environ) or PUBLIC
+    url = given.get(URL) or environ.get(URL) or address_in_settings(environ) or PUBLIC
     url = url.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -64,7 +59,7 @@ def account(given: Mapping[str, str], root: Path, environ: Mapping[str, str]) ->
         raise StartFailed(
             f"{URL} is no address: {url!r}", next_step=f"set {URL} to http(s)://HOST, then rerun"
         )
-    key = given.get(KEY) or find_secret(KEY, root, environ) or _of_netrc(host, environ)
+    key = given.get(KEY) or find_secret(KEY, root, environ) or key_in_netrc(url, environ)[0]
     if not key:
         file = root / "secrets" / KEY
         raise StartFailed(
@@ -86,28 +81,3 @@ def online_variables(
     if spec.resources.get("wandb") != WandbMode.ONLINE:
         return {}
     return account(given, root, environ).variables
-
-
-def _of_settings(environ: Mapping[str, str]) -> str:
-    """Return the address that ``wandb login --host`` wrote into wandb's settings."""
-    folder = environ.get("WANDB_CONFIG_DIR") or str(Path.home() / ".config" / "wandb")
-    settings = configparser.ConfigParser(interpolation=None)
-    try:
-        settings.read(Path(folder) / "settings", encoding="utf-8")
-    except (configparser.Error, OSError, UnicodeDecodeError):
-        return ""
-    # wandb's section is called "default", which only differs in case from configparser's own.
-    return settings.get("default", "base_url", fallback="")
-
-
-def _of_netrc(host: str, environ: Mapping[str, str]) -> str:
-    named = environ.get("NETRC")
-    paths = [named] if named else ["~/.netrc", "~/_netrc"]
-    for path in paths:
-        try:
-            found = netrc.netrc(os.path.expanduser(path)).authenticators(host)  # noqa: PTH111
-        except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
-            continue
-        if found and found[2]:
-            return found[2]
-    return ""

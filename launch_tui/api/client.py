@@ -17,6 +17,7 @@ from launch_tui.api.naming import OF_A_JOB
 from launch_tui.api.options import request_of
 from launch_tui.api.queued_run import QueuedRun
 from launch_tui.api.session import Session
+from launch_tui.domain.argument_types import check_types, texts
 from launch_tui.domain.queue import DEFAULT_QUEUE
 from launch_tui.errors import UsageError
 
@@ -120,6 +121,12 @@ class Launch:
         from launch_tui.sdk.jobs import JobRequest
         from launch_tui.sdk.places import kind_of
 
+        check_types({
+            "name": name, "entry_point": entry_point, "ref": ref, "aliases": aliases,
+            "description": description, "python_version": python_version, "python": python,
+            "venv": venv, "links": links, "tracking": tracking, "schema": schema,
+            "dockerfile": dockerfile, "base_image": base_image, "build_context": build_context,
+        })  # fmt: skip
         place = str(source)
         if kind is not None and kind not in [*JobKind]:
             raise UsageError("kind", f"{kind!r} is no kind of job", allowed=", ".join(JobKind))
@@ -129,12 +136,12 @@ class Launch:
             name=name or "",
             entry_point=entry_point,
             ref=ref,
-            aliases=tuple(aliases),
+            aliases=texts("aliases", aliases),
             description=description,
             python_version=python_version,
             python=python,
             venv=venv,
-            links=tuple(links),
+            links=texts("links", links),
             tracking=tracking,
             inputs=schema,
             dockerfile=dockerfile,
@@ -208,6 +215,7 @@ class Launch:
         """
         folder = "" if in_place is None else str(in_place)
         request = request_of(options, job=job, queue=queue, image=image, in_place=folder)
+        check_types({"configs": configs})
         given = list(configs)
         for number, config in enumerate(given):
             if not isinstance(config, dict):
@@ -224,6 +232,7 @@ class Launch:
         Raises:
             NotFound: When no run, or more than one, is meant.
         """
+        check_types({"reference": reference})
         return QueuedRun(self._session, self._session.ask(lambda sdk: sdk.runs.resolve(reference)))
 
     def runs(
@@ -247,6 +256,10 @@ class Launch:
         Raises:
             UsageError: For a state or a queue that there is not.
         """
+        given = {"queue": queue, "states": states, "job": job, "group": group, "limit": limit}
+        check_types(given)
+        if limit < 0:
+            raise UsageError("limit", f"{limit} is no number of runs", allowed="0 or more")
         wanted = [_state(state) for state in states]
         found = self._session.ask(
             lambda sdk: sdk.runs.list(queue=queue, states=wanted, job=job, group=group, limit=limit)

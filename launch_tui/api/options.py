@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from launch_tui.domain.argument_types import check_types, texts
 from launch_tui.domain.job import JobVersion
 from launch_tui.domain.queue import Queue
 from launch_tui.errors import UsageError
@@ -74,7 +75,6 @@ class LaunchOptions(TypedDict, total=False):
 
 _NAMES = tuple(LaunchOptions.__annotations__)
 _LISTS = ("tags", "pass_env", "secrets", "links", "retry_on", "arguments")
-_OBJECTS = ("config", "setenv", "resource_args", "template_variables")
 
 
 def request_of(
@@ -96,15 +96,16 @@ def request_of(
         if name not in _NAMES:
             near = get_close_matches(name, _NAMES, n=1)
             raise UsageError(name, "is no option of a launch", allowed=", ".join(near or _NAMES))
-    _check_types({**given, "config": config or {}})
+    queue = queue.name if isinstance(queue, Queue) else queue
+    check_types({**given, "config": config, "queue": queue})
     if "after" in given:
         given["after"] = _references(given["after"])
-    given |= {name: tuple(given[name]) for name in _LISTS if name in given}
+    given |= {name: texts(name, given[name]) for name in _LISTS if name in given}
     if "setenv" in given:
         given["setenv"] = {name: str(value) for name, value in given["setenv"].items()}
     return LaunchRequest(
         job=_job_reference(job),
-        queue=queue.name if isinstance(queue, Queue) else queue,
+        queue=queue,
         config=config or {},
         image=image or "",
         in_place=in_place,
@@ -115,17 +116,12 @@ def request_of(
 def _job_reference(job: str | JobVersion | None) -> str:
     if isinstance(job, JobVersion):
         return f"{job.name}:{job.version}"
+    if job is not None and not isinstance(job, str):
+        raise UsageError("job", f"{job!r} is no job", allowed="a JobVersion, or its name")
     return job or ""
-
-
-def _check_types(given: Mapping[str, Any]) -> None:
-    for name, value in given.items():
-        if name in _LISTS and (isinstance(value, str) or not hasattr(value, "__iter__")):
-            raise UsageError(name, f"{value!r} is one value", allowed="a list of texts")
-        if name in _OBJECTS and not hasattr(value, "keys"):
-            raise UsageError(name, f"is of type {type(value).__name__}", allowed="a dict")
 
 
 def _references(after: RunReference | Sequence[RunReference]) -> tuple[str, ...]:
     runs = after if isinstance(after, (list, tuple)) else (after,)
-    return tuple(run if isinstance(run, str) else run.id for run in runs)
+    found = [run if isinstance(run, str) else getattr(run, "id", None) for run in runs]
+    return texts("after", found)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.api.client import Launch
+from launch_tui.domain.argument_types import check_types
 from launch_tui.domain.queue import DEFAULT_QUEUE, Resource, parse_resource
 from launch_tui.errors import LaunchError, NotAvailable, UsageError
 from launch_tui.store.paths import default_home
@@ -161,6 +162,7 @@ def launch(
     inner = _launch()
     if synchronous and not inner.agent_is_running():
         raise LaunchError("no agent is running here", next_step="launch-tui --agent-only")
+    check_types({"resource": resource})
     kind = parse_resource(
         resource or (Resource.LOCAL_CONTAINER if docker_image else Resource.LOCAL_PROCESS),
         field="resource",
@@ -205,6 +207,7 @@ def create_run_queue(
     if prioritization_mode not in (None, "V0"):
         problem = f"{prioritization_mode!r} is none"
         raise UsageError("prioritization_mode", problem, allowed="V0, None")
+    check_types({"type": type})
     kind = parse_resource(type, field="type")
     return _launch().queues.create(
         name,
@@ -296,6 +299,7 @@ def _enqueue(
     given = [name for name, value in (("uri", uri), ("job", job), ("docker_image", image)) if value]
     if len(given) > 1:
         raise UsageError(given[1], f"cannot stand together with {given[0]}")
+    check_types({"config": config, "resource": resource})
     spec, _ = read_spec(dict(config or {}), field="config")
     overrides = spec.get("overrides", {})
     for name in ("resource_args", "template_variables", "project", "entity", "name"):

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 from launch_tui import __version__, faults
 from launch_tui.care.archive import FORMAT, HEADER, ArchiveWriter, Header
 from launch_tui.care.keeping import copying, work_folder
-from launch_tui.care.members import METRICS, Listing, Member
+from launch_tui.care.members import METRICS, Listing, Member, check_patterns
 from launch_tui.care.repositories import in_place
 from launch_tui.errors import StoreError, UsageError
 from launch_tui.store import retention
@@ -64,10 +64,11 @@ def take(db: Database, target: Path, *, force: bool = False, exclude: Sequence[s
         exclude: Patterns of names or paths of files of runs that are left out.
 
     Raises:
-        UsageError: When the file is there already or cannot be one.
+        UsageError: When the file is there already or cannot be one, or a pattern is none.
         StoreError: When something cannot be read or written; no file is left then.
         Busy: When room is being made.
     """
+    check_patterns(exclude)
     target = target.absolute()
     _check_target(target, db.home, force=force)
     _clear_partials(target)
@@ -87,7 +88,8 @@ def take(db: Database, target: Path, *, force: bool = False, exclude: Sequence[s
 
 
 def take_to(db: Database, out: IO[bytes], *, exclude: Sequence[str] = ()) -> Taken:
-    """Write a compressed backup to an open stream."""
+    """Write a compressed backup to an open stream; ``exclude`` is as in ``take``."""
+    check_patterns(exclude)
     counted = _Counting(out)
     found = _write(db, counted, compress=True, exclude=exclude)  # type: ignore[arg-type]
     out.flush()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from launch_tui.care.copies import SOURCE, walk, written_by_job
 from launch_tui.care.repositories import needed_caches
-from launch_tui.errors import SourceFailed
+from launch_tui.errors import SourceFailed, UsageError
 from launch_tui.store.artifacts import ArtifactStore
 from launch_tui.store.blobs import blob_path
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from launch_tui.store.paths import Home
     from launch_tui.store.retention import Sources
 
+EXCLUDE = "--exclude"
 SETTINGS = ("agent.yaml", "ui.yaml")
 METRICS = "metrics.db"
 _BESIDE_METRICS = (f"{METRICS}-wal", f"{METRICS}-shm", f"{METRICS}-journal")
@@ -33,6 +34,40 @@ _OF_REPOSITORY = ("HEAD", "packed-refs", "shallow")
 _IN_REPOSITORY = ("refs", "lfs", "objects")
 """Names before what they name: git adds objects first, and a ref only when all it reaches is there.
 """
+
+
+def check_patterns(patterns: Sequence[str]) -> None:
+    """Refuse a pattern that could leave out nothing at all: whoever gave it meant something.
+
+    Raises:
+        UsageError: For what is no pattern, and one of what no path in a run's directory is called.
+    """
+    for pattern in patterns:
+        if not pattern.strip() or "\0" in pattern:
+            raise UsageError(EXCLUDE, f"{pattern!r} is no pattern", allowed="such as *.ckpt")
+        if _opened(pattern):
+            problem = f"{pattern!r} has a [ without its ]"
+            raise UsageError(EXCLUDE, problem, allowed="[abc], [!abc], or [[] for a bracket")
+        parts = pattern.split("/")
+        if pattern.endswith("/"):
+            problem = f"{pattern!r} is a folder, and files are left out"
+            raise UsageError(EXCLUDE, problem, allowed=f"{pattern}*")
+        if "" in parts or "." in parts or ".." in parts:
+            problem = f"{pattern!r} is no path in a run's directory"
+            raise UsageError(EXCLUDE, problem, allowed="such as shared/*")
+
+
+def _opened(pattern: str) -> bool:
+    """Whether a class of letters begins in a pattern and does not end, as ``fnmatch`` reads it."""
+    at = pattern.find("[")
+    while at >= 0:
+        # A ] that comes first is a letter of the class.
+        inside = at + 2 if pattern[at + 1 : at + 2] == "!" else at + 1
+        end = pattern.find("]", inside + 1)
+        if end < 0:
+            return True
+        at = pattern.find("[", end)
+    return False
 
 
 class Member(NamedTuple):

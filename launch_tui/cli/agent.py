@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.cli.output import line, pairs, print_json, say, to_json
-from launch_tui.cli.times import clock, local
+from launch_tui.cli.times import clock, local, stamp
 from launch_tui.domain.home_path import at_home
 from launch_tui.errors import UsageError
 
@@ -196,10 +196,14 @@ def stop(arguments: Arguments) -> int:
 def _printer(*, json: bool) -> Callable[[AgentEvent], None]:
     """Return what prints an event: JSON lines, rich on a terminal, plain text otherwise."""
     if json:
-        return lambda event: print(to_json(asdict(event)), flush=True)
+        return lambda event: print(to_json(_event_json(event)), flush=True)
     if not sys.stdout.isatty():
         return lambda event: print(_plain(event), flush=True)
     return _rich_printer()
+
+
+def _event_json(event: AgentEvent) -> dict[str, Any]:
+    return {**asdict(event), "at": stamp(event.at)}
 
 
 def _plain(event: AgentEvent) -> str:

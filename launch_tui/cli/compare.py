@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from launch_tui.cli.output import brief, print_json, say, table
 from launch_tui.cli.times import between
 from launch_tui.sdk.comparing import compare as compared
+from launch_tui.sdk.comparing import each_once
 
 if TYPE_CHECKING:
     from launch_tui.cli.parsing import Arguments
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 def compare(arguments: Arguments) -> int:
     """Print a table with a column for each run and a row for each thing that differs."""
     with arguments.open() as sdk:
-        found = [sdk.runs.get(reference) for reference in dict.fromkeys(arguments.words)]
+        found = each_once([sdk.runs.get(reference) for reference in arguments.words])
     took = [{"took": between(run.started_at, run.ended_at)} for run in found]
     parts = compared(found, everything=arguments.on("all"), more=took).parts
     if arguments.json:

@@ -20,22 +20,20 @@ if TYPE_CHECKING:
 _STEP = 64
 """Files between two looks at the clock."""
 _BLOCK = 512
-_RECORD, _SYNCED = ".wandb", ".wandb.synced"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """Bytes on disk by folder, and the runs whose wandb records were not synced."""
+    """Bytes on disk by folder."""
 
     bytes: Mapping[str, int] = field(default_factory=dict)
-    unsynced: int = 0
 
 
 class Count:
     """Counts folders, on and on.
 
     Args:
-        folders: What is counted, by name; the one called ``runs`` has the wandb records.
+        folders: What is counted, by name.
         rest_s: How long a result stands before the next count begins.
         clock: Seconds, monotonic.
     """
@@ -72,17 +70,14 @@ class Count:
     def _count(self) -> Iterator[None]:
         """Count all, giving way every few files."""
         found = dict.fromkeys(self._folders, 0)
-        records = synced = seen = 0
+        seen = 0
         for name, folder in self._folders.items():
             for entry in _files(os.fspath(folder)):
                 seen += 1
                 if not seen % _STEP:
                     yield
-                if name == "runs":
-                    records += entry.name.endswith(_RECORD)
-                    synced += entry.name.endswith(_SYNCED)
                 found[name] += _on_disk(entry)
-        self.sizes = Sizes(bytes=found, unsynced=max(records - synced, 0))
+        self.sizes = Sizes(bytes=found)
 
 
 def _files(folder: str) -> Iterator[os.DirEntry[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.store.durable import disk_errors, write_all, write_atomically
@@ -39,9 +39,9 @@ class HostLook:
     """How the machine stood at one moment.
 
     ``at`` is seconds since the epoch, ``cpu`` a part of all processors from 0 to 1, sizes are
-    bytes. ``folders`` are the sizes of the parts of the data directory and ``unsynced`` the runs
-    whose wandb records were not synced, both as they were last counted; None before the first
-    count has come to its end.
+    bytes. ``folders`` are the sizes of the parts of the data directory as they were last counted;
+    None before the first count has come to its end. ``polled_at`` is when the agent had last asked
+    its queues for work, in seconds since the epoch; None when it had not yet.
     """
 
     at: float
@@ -54,7 +54,10 @@ class HostLook:
     disk_total: int
     gpus: Mapping[str, GpuLook] = field(default_factory=dict)
     folders: Mapping[str, int] | None = None
-    unsynced: int | None = None
+    polled_at: float | None = None
+
+
+_FIELDS = frozenset(field.name for field in fields(HostLook))
 
 
 def path_of(home: Home) -> Path:
@@ -112,11 +115,15 @@ def dump(look: HostLook) -> bytes:
 
 
 def parse(line: bytes) -> HostLook | None:
-    """Return the look of a line, None when it cannot be read."""
+    """Return the look of a line, None when it cannot be read.
+
+    What another version of the agent has noted besides is passed over.
+    """
     try:
         values: dict[str, Any] = json.loads(line)
         gpus = {uuid: GpuLook(**each) for uuid, each in values["gpus"].items()}
-        return HostLook(**{**values, "gpus": gpus})
+        known = {name: value for name, value in values.items() if name in _FIELDS}
+        return HostLook(**{**known, "gpus": gpus})
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -11,6 +11,8 @@ from launch_tui.errors import UsageError
 ALLOWED = "+2h, 22:30, tomorrow, tomorrow 06:00, or an ISO time such as 2027-01-31T08:00"
 LONG_PAST = timedelta(days=1)
 """A moment before that is a slip of the hand; one just past means at once."""
+FAR_OFF = timedelta(days=36_525)
+"""Later than any machine will be here to start it."""
 _CLOCK = re.compile(r"(tomorrow\b)?\s*(?:([01]?\d|2[0-3]):([0-5]\d))?\Z")
 
 
@@ -26,7 +28,7 @@ def parse_begin(text: str, *, now: datetime, field: str = "--begin") -> datetime
         field: How an error names it.
 
     Raises:
-        UsageError: When it is none of the allowed forms, or a date that is long past.
+        UsageError: When it is none of the allowed forms, or a date that is long past or far off.
     """
     given = text.strip()
     if given.startswith("+"):
@@ -43,6 +45,8 @@ def parse_begin(text: str, *, now: datetime, field: str = "--begin") -> datetime
         raise UsageError(field, f"{text!r} is no time", allowed=ALLOWED) from None
     if now - moment > LONG_PAST:
         raise UsageError(field, f"{text!r} is long past", allowed=ALLOWED)
+    if moment - now > FAR_OFF:
+        raise UsageError(field, f"{text!r} is more than a century away", allowed=ALLOWED)
     return moment
 
 

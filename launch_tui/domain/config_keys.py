@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.environment import check_variable
+from launch_tui.domain.environment import check_own_variable
 from launch_tui.domain.quantities import (
     parse_duration,
     parse_size,
@@ -319,7 +319,7 @@ def _names(key: Key, value: object, field: str) -> dict[str, str]:
         raise wrong(field, value, f"{key.kind}: a mapping, or a list of NAME=value")
     for name in value:
         if key.check_name is None:
-            check_variable(name, field=field)
+            check_own_variable(name, field=field)
         else:
             key.check_name(name, field)
     return {

@@ -61,6 +61,17 @@ CAPTURED_PREFIXES = (
 )
 """Variables captured by how they begin."""
 
+OF_THE_RUN = (
+    "LAUNCH_TUI_RUN_ID",
+    "LAUNCH_TUI_ATTEMPT",
+    "LAUNCH_TUI_RUN_DIR",
+    "LAUNCH_TUI_HANDLE",
+    "LAUNCH_TUI_HOOK",
+)
+"""Variables that the agent gives each attempt, and by which it finds the attempt's processes."""
+
+_OF_THE_CONFIG = re.compile(r"WANDB_(?:CONFIG|LAUNCH_FILE_OVERRIDES)(?:_\d+)?\Z")
+"""In these a launch's configuration goes to the job (``tracking.variables``)."""
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_KEY", re.IGNORECASE)
 _USERINFO = re.compile(r"://[^/@\s]+@")
 _REFERENCE = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}\Z")
@@ -93,6 +104,22 @@ def check_variable(name: str, *, field: str) -> str:
         raise UsageError(
             field, f"{name!r} cannot be a variable's name", allowed="letters, digits and _"
         )
+    return name
+
+
+def check_own_variable(name: str, *, field: str) -> str:
+    """Return ``name`` if a launch may say what that variable is.
+
+    Raises:
+        UsageError: For what cannot be a name, and for variables of which the agent says it.
+    """
+    check_variable(name, field=field)
+    if name in OF_THE_RUN:
+        allowed = f"any but {', '.join(OF_THE_RUN)}"
+        raise UsageError(field, f"{name} is set by the agent for each attempt", allowed=allowed)
+    if _OF_THE_CONFIG.match(name):
+        problem = f"{name} is how the configuration is handed over"
+        raise UsageError(field, problem, allowed="key=value words, or -c")
     return name
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import NamedTuple
 
+from launch_tui.domain.filter_values import check_comparison
 from launch_tui.domain.run import Run
 from launch_tui.errors import UsageError
 
@@ -191,6 +192,8 @@ class _Parser:
             self._check_pattern(value)
         if place is Place.FIELD and key in COMPUTED and sign[-1] in "=<>":
             self._check_duration(key, value)
+        elif place is Place.FIELD and sign not in ("~", "!~"):
+            check_comparison(key, sign, value, field=self._field)
         return Comparison(place, key, sign, value)
 
     def _check_duration(self, name: str, value: str) -> None:

@@ -30,7 +30,8 @@ from launch_tui.domain.expression import (
     number_of,
     parse,
 )
-from launch_tui.domain.run import ACTIVE, BAD_ENDS, ENDED, WAITING, RunState
+from launch_tui.domain.filter_values import STATE_GROUPS
+from launch_tui.domain.run import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,15 +41,6 @@ if TYPE_CHECKING:
 
     Test = Callable[[Run, float], bool]
     Get = Callable[[Run, float], Any]
-
-STATE_GROUPS: dict[str, frozenset[RunState]] = {
-    "active": ACTIVE | WAITING,
-    "live": ACTIVE | WAITING,
-    "waiting": WAITING,
-    "ended": ENDED,
-    "bad": BAD_ENDS,
-}
-"""Words that stand for several states, after ``state:`` and ``state=``."""
 
 SEARCHED = ("id", "name", "project", "job", "queue", "note", "cause")
 """Fields that a bare word is looked for in, beside the tags."""

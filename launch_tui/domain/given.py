@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.config_secrets import MARK, check_references
 from launch_tui.domain.document import check_plain
-from launch_tui.domain.environment import check_variable
+from launch_tui.domain.environment import check_own_variable
 from launch_tui.domain.managed_files import check_files
 from launch_tui.errors import UsageError
 
@@ -68,13 +68,13 @@ def check_tag(value: str, *, field: str = "--tag") -> str:
 
 
 def check_text(value: str, *, field: str) -> str:
-    """Return ``value`` if it can be handed to a process at all."""
+    """Return ``value`` if it can be handed to a process at all, and is empty or can be seen."""
     if "\0" in value:
         raise UsageError(field, "holds a NUL character", allowed="text")
     _whole(value, field)
     if len(value.encode()) > MAX_TEXT:
         raise UsageError(field, "is too long", allowed=f"at most {MAX_TEXT >> 10} KiB")
-    return value
+    return _seen(value, field) if value else value
 
 
 def check_command(words: Iterable[str], *, field: str) -> None:
@@ -86,12 +86,16 @@ def check_command(words: Iterable[str], *, field: str) -> None:
 
 
 def check_variables(variables: Mapping[str, str], *, field: str = "--setenv") -> None:
-    """Refuse variables that no process can be given."""
+    """Refuse variables that no process can be given, or a launch cannot say."""
     for name, value in variables.items():
-        check_variable(name, field=field)
+        check_own_variable(name, field=field)
         if "\0" in value:
             raise UsageError(f"{field} {name}", "holds a NUL character", allowed="text")
         _whole(value, f"{field} {name}")
+        if f"{MARK}:" in value:
+            # It would reach the job as it stands: a value that is set is stored, a secret's is not.
+            problem = "refers to a secret, which is not looked up here"
+            raise UsageError(f"{field} {name}", problem, allowed="--secret NAME")
         if len(name) + 1 + len(value.encode()) > MAX_VARIABLE:
             raise UsageError(f"{field} {name}", "is too long", allowed="at most 128 KiB")
 

@@ -110,27 +110,6 @@ def check_config(schema: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     _check_source(own, config, ())
 
 
-def check_schema(schema: Mapping[str, Any], *, field: str = "--schema") -> None:
-    """Refuse what is no JSON Schema, and one that refers to what is not in it.
-
-    Raises:
-        UsageError: Naming the place in the schema.
-    """
-    from jsonschema import Draft202012Validator, SchemaError
-
-    try:
-        Draft202012Validator.check_schema(dict(schema))
-    except SchemaError as error:
-        where = "/".join(str(part) for part in error.path) or "the schema"
-        raise UsageError(field, f"no JSON Schema: {where}: {error.message}") from None
-    except RecursionError:
-        raise UsageError(field, "is nested too deep") from None
-    for reference in _references(schema):
-        if not reference.startswith("#"):
-            problem = f"refers to what is not in it: {reference}"
-            raise UsageError(field, problem, allowed="references that begin with #")
-
-
 def known_inputs(schema: Mapping[str, Any]) -> list[tuple[str, Schema]]:
     """Return the inputs of a job by the keys of a launch; of nested ones the innermost."""
     found = [(name, inner) for name, inner in _known_keys(schema) if isinstance(inner, dict)]
@@ -167,19 +146,6 @@ def is_learnt(schema: Mapping[str, Any]) -> bool:
         isinstance(inner, dict) and is_learnt(inner)
         for inner in schema.get("properties", {}).values()
     )
-
-
-def _references(schema: object) -> Iterator[str]:
-    """Yield the references of a schema; a property may be called ``$ref``, and is an object."""
-    parts: list[Any] = []
-    if isinstance(schema, dict):
-        if isinstance(schema.get("$ref"), str):
-            yield schema["$ref"]
-        parts = list(schema.values())
-    elif isinstance(schema, list):
-        parts = schema
-    for part in parts:
-        yield from _references(part)
 
 
 def _with_default(value: object) -> Schema:
@@ -326,6 +292,8 @@ def _check_given(
         raise UsageError("--schema", f"is no JSON Schema: {error.message}") from error
     except Unresolvable as error:
         raise UsageError("--schema", f"refers to what is not in it: {error.ref}") from error
+    except RecursionError:
+        raise UsageError("--schema", "leads back to itself without end") from None
     if problem is not None:
         raise _refusal(problem, path)
 

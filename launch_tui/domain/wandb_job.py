@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.declared import normalised
-from launch_tui.domain.inputs import DECLARED_BY, SCRIPT, check_schema
+from launch_tui.domain.given_schema import check_schema
+from launch_tui.domain.inputs import DECLARED_BY, SCRIPT
 from launch_tui.domain.managed_files import file_key, join_files, path_of
 from launch_tui.errors import LaunchError, UsageError
 

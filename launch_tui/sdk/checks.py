@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain import given
+from launch_tui.domain.environment import check_own_variable
 from launch_tui.domain.managed_files import split_files
 from launch_tui.errors import UsageError
 from launch_tui.sdk.queues import check_tracking
@@ -31,12 +32,19 @@ def check_request(request: LaunchRequest) -> None:
     given.check_variables(request.setenv)
     for flag, names in (("--pass-env", request.pass_env), ("--secret", request.secrets)):
         for name in names:
+            check_own_variable(name, field=flag)
             if name in request.setenv:
                 problem = f"{name} has a value by --setenv already"
                 raise UsageError(flag, problem, allowed="one of the two")
+    for name in request.secrets:
+        if name in request.pass_env:
+            problem = f"{name} is passed on by --pass-env already"
+            raise UsageError("--secret", problem, allowed="one of the two")
     entry_point = request.entry_point or ()
     words = [entry_point] if isinstance(entry_point, str) else entry_point
     given.check_command(words, field="-E")
+    if words and not words[0].strip():
+        raise UsageError("-E", f"{words[0]!r} is no command", allowed="such as python train.py")
     given.check_command(request.arguments or (), field="--")
     given.check_config(request.config)
     if request.tracking:

@@ -95,6 +95,19 @@ def differ(values: Sequence[Any]) -> bool:
     return any(value != first and not (value != value and first != first) for value in values)
 
 
+def each_once(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs to compare, one that was named more than once where it came first.
+
+    Raises:
+        UsageError: When fewer than two are left: a run does not differ from itself.
+    """
+    found = list({run.id: run for run in runs}.values())
+    if len(found) < 2:
+        problem = f"{found[0].id} is the only run that is named" if found else "no run is named"
+        raise UsageError("RUN", problem, allowed="two runs or more")
+    return found
+
+
 def check_number(count: int) -> None:
     """Raise for a number of runs that cannot be compared beside each other.
 

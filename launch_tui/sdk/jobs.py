@@ -111,10 +111,10 @@ class Jobs:
         check_text(request.description, field="-d")
         if request.inputs:
             from launch_tui.domain.declared import normalised
-            from launch_tui.domain.inputs import check_schema
+            from launch_tui.domain.given_schema import check_given_schema
 
             request = replace(request, inputs=normalised(request.inputs))
-            check_schema(request.inputs or {})
+            check_given_schema(request.inputs or {})
         if request.kind is JobKind.GIT:
             return self._create_git(request)
         if request.kind is JobKind.IMAGE:
@@ -167,12 +167,15 @@ class Jobs:
             changes: ``description``, ``entry_point`` (argument vector), ``tracking``, ``inputs``.
 
         Raises:
-            UsageError: When the inputs are no JSON Schema.
+            UsageError: When a field cannot be what it is changed to.
         """
-        from launch_tui.domain.inputs import check_schema
+        check_text(changes.get("description", ""), field="description")
+        check_tracking(changes.get("tracking", "required"), field="tracking")
+        if "inputs" in changes:
+            from launch_tui.domain.given_schema import check_given_schema
 
+            check_given_schema(changes["inputs"], field="inputs")
         changed = replace(jobs.get(self._db, reference), **changes)
-        check_schema(changed.inputs, field="inputs")
         saved = jobs.save_version(self._db, changed)
         if saved.outcome != "unchanged":
             return Created(job=saved.job, outcome=saved.outcome)
@@ -185,8 +188,15 @@ class Jobs:
         jobs.delete(self._db, name)
 
     def diff(self, old: str, new: str) -> JobDiff:
-        """Return what differs between two versions."""
+        """Return what differs between two versions.
+
+        Raises:
+            UsageError: When both are one and the same.
+        """
         before, after = self.get(old), self.get(new)
+        if (before.name, before.version) == (after.name, after.version):
+            problem = f"{old} and {new} are one version, {before.name}:{before.version}"
+            raise UsageError("JOB", problem, allowed="two versions")
         files = None
         if isinstance(before.source, CodeSource) and isinstance(after.source, CodeSource):
             from launch_tui.sources.code_diff import diff
@@ -404,6 +414,8 @@ def _uncommitted(source: GitSource) -> tuple[str, ...]:
 
 
 def _existing(python: str) -> str:
+    if "\0" in python:
+        raise UsageError("--python", "holds a NUL character", allowed="a path")
     path = at_home(python)
     if path.is_dir() and (path / "bin" / "python").exists():
         path = path / "bin" / "python"

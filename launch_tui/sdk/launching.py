@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launch_tui.domain.environment import capture, check_variable
+from launch_tui.domain.environment import capture
 from launch_tui.domain.given import check_config
 from launch_tui.domain.job import (
     AS_IMAGE,
@@ -205,8 +205,6 @@ class Launcher:
             configs = product(request.params)
         job: JobVersion | None = None
         queue = self._queue(request.queue, make=make)
-        for name in (*request.pass_env, *request.secrets):
-            check_variable(name, field="--pass-env" if name in request.pass_env else "--secret")
         if request.in_place:
             name, version, spec = self._in_place(request)
             warnings: tuple[str, ...] = ()

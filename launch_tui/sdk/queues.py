@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.argument_types import check_types
 from launch_tui.domain.queue import (
     AVAILABLE,
     DEFAULT_MAX_RUNNING,
@@ -62,6 +63,9 @@ class Queues:
             UsageError: For a bad name, resource, limit, rule or configuration, or a name that is
                 taken.
         """
+        numbers = {"max_running": max_running}
+        objects = {"config": config, "template_variables": template_variables}
+        check_types({"name": name, "resource": resource, **numbers, **objects})
         kind = parse_resource(resource)
         if kind not in AVAILABLE:
             raise NotAvailable("-r", f"{kind} is not built yet", allowed=", ".join(AVAILABLE))
@@ -113,6 +117,8 @@ class Queues:
         A new configuration replaces the whole old one and holds for runs that are launched, edited
         or rerun from now on: what waits keeps the configuration that it was launched with.
         """
+        objects = {"config": config, "template_variables": template_variables}
+        check_types({"name": name, "max_running": max_running, **objects})
         changes: dict[str, Any] = {}
         if config is not None or template_variables is not None:
             queue = queues.get(self._db, name)
@@ -158,24 +164,28 @@ def checked_config(
     """Return a queue's configuration and the declarations of its holes, checked as a whole.
 
     Raises:
-        UsageError: For a key or a value that the target does not have, a hole that is not declared
-            and a declaration without a hole.
+        UsageError: For a key or a value that the target does not have, also one that a default
+            makes, a hole that is not declared and a declaration without a hole.
     """
     if not config and not variables:
         return {}, {}
     from launch_tui.domain.resource_config import check, unwrap
-    from launch_tui.domain.template import check_declarations, check_template
+    from launch_tui.domain.template import check_declarations, check_template, fill
     from launch_tui.targets.schemas import schema_of
 
     declared = check_declarations(variables)
+    schema = schema_of(resource)
     plain = check(
-        schema_of(resource),
+        schema,
         unwrap(config, resource, field="queue config"),
         owner=True,
         field="queue config",
         holes_allowed=True,
     )
     check_template(plain, declared)
+    if declared and all("default" in each["schema"] for each in declared.values()):
+        # What a launch gets that says nothing: it would be refused for what it never gave.
+        check(schema, fill(plain, declared, {}), owner=True, field="queue config")
     return dict(plain), dict(declared)
 
 

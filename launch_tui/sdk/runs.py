@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launch_tui.domain.argument_types import check_types
 from launch_tui.domain.given import check_tag, check_text
 from launch_tui.domain.run import (
     BAD_ENDS,
@@ -243,6 +244,8 @@ class Runs:
         run = self.get(reference)
         for tag in tags:
             check_tag(tag.removeprefix("-"), field="TAG")
+            if f"-{tag}" in tags:
+                raise UsageError("TAG", f"{tag!r} is added and taken away", allowed="one of them")
         kept = [t for t in run.tags if f"-{t}" not in tags]
         added = [t for t in tags if not t.startswith("-") and t not in kept]
         write.annotate(self._db, run.id, tags=[*kept, *dict.fromkeys(added)], note=None)
@@ -316,6 +319,7 @@ class Runs:
             NotFound: When one of them does not exist, or is deleted meanwhile.
             TimeoutError: When one has not come to one of the states in time.
         """
+        check_types({"timeout": timeout})
         deadline = None if timeout is None else time.monotonic() + timeout
         left, version = run_ids, -1
         while True:

@@ -11,7 +11,8 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from launch_tui.domain.expression import AllOf, Comparison, Not, Place, Word, number_of
-from launch_tui.domain.filter import SEARCHED, STATE_GROUPS
+from launch_tui.domain.filter import SEARCHED
+from launch_tui.domain.filter_values import STATE_GROUPS
 from launch_tui.store.clock import iso
 
 if TYPE_CHECKING:

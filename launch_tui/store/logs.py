@@ -65,6 +65,11 @@ class BlockIndex:
         return self._partial
 
     @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode of the file that is open, zeros before there was one."""
+        return self._identity
+
+    @property
     def scanned(self) -> int:
         """Bytes indexed so far."""
         return self._scanned

@@ -146,10 +146,12 @@ def default_home(override: str | None = None) -> Home:
             platform's directory for user data.
 
     Raises:
-        UsageError: When ``override`` is given but empty, or a ``~`` in it means nothing.
+        UsageError: When ``override`` is given and is no path, or a ``~`` in it means nothing.
     """
     if override is not None and not override.strip():
         raise UsageError("--home", "is empty", allowed="the path of a directory")
+    if override is not None and "\0" in override:
+        raise UsageError("--home", "holds a NUL character", allowed="the path of a directory")
     chosen = override or os.environ.get(VARIABLE)
     try:
         root = Path(chosen).expanduser() if chosen else _user_data()

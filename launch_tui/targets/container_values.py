@@ -62,6 +62,10 @@ def cpuset(value: Any, field: str) -> str:  # noqa: ANN401
     text = str(value).strip() if isinstance(value, (str, int)) else ""
     if isinstance(value, bool) or not fits(_CPUS, text):
         raise wrong(field, value, "numbers and ranges of them, such as 0-3,8")
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if first.isdigit() and last.isdigit() and int(first) > int(last):
+            raise wrong(field, value, f"ranges that go up, such as {last}-{first}")
     return text
 
 

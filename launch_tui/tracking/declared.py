@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.declared import Declaration, normalised
 from launch_tui.domain.document import read_document
-from launch_tui.domain.inputs import check_schema
+from launch_tui.domain.given_schema import check_schema
 from launch_tui.domain.managed_files import file_key, path_of, split_key
 from launch_tui.errors import LaunchError
 from launch_tui.tracking.job_hook import VARIABLE

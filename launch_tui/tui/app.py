@@ -56,6 +56,7 @@ from launch_tui.tui.manners import Manners
 from launch_tui.tui.pulse import Pulse
 from launch_tui.tui.threads import in_thread
 from launch_tui.tui.ui import fit_manners
+from launch_tui.tui.widgets.log_marks import LogMarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -189,6 +190,8 @@ class LaunchApp(Everywhere):
         self.agent: AgentHandle | None = None
         self.agent_words: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED_WORDS)
         """What the agent of this process said, with the time, newest last."""
+        self.log_marks = LogMarks()
+        """The marks that the person has put into logs since the application began."""
         self.hung_up = False
         """Whether the terminal was closed."""
         self._make_agent = make_agent
@@ -316,7 +319,7 @@ class LaunchApp(Everywhere):
         """Take an event; keys one after the other."""
         if isinstance(event, Key | Paste) and not event.is_forwarded:
             await self._keys.take(event)
-        else:
+        elif not (isinstance(event, Key) and await self._keys.take_back(event)):
             await super().on_event(event)
 
     async def on_unmount(self) -> None:

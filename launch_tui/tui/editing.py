@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.errors import LaunchError, UsageError
+from launch_tui.tui.aside import standing_aside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ def edit_text(app: LaunchApp, text: str, *, suffix: str = ".yaml") -> str | None
         path = Path(folder, f"edit{suffix}")
         path.write_text(text, "utf-8")
         try:
-            with app.suspend():
+            with standing_aside(app):
                 status = subprocess.run([*editor(), str(path)], check=False).returncode
         except OSError as error:
             raise LaunchError(f"{editor()[0]}: {error.strerror}", next_step="set EDITOR") from error

@@ -113,6 +113,15 @@ class Everywhere(App[Leave]):
         """Send all runs to W&B that were never sent, or could not be."""
         named("sending", "send_all")(self)
 
+    def action_app_wandb_login(self) -> None:
+        """Log in to W&B with the wandb of the run that is chosen."""
+        chosen: list[str] = getattr(self.screen, "chosen_runs", list)()
+        named("wandb_login", "ask_to_log_in")(self, *chosen[:1])
+
+    def action_app_wandb_logout(self) -> None:
+        """Log out of W&B."""
+        named("wandb_login", "ask_to_log_out")(self)
+
     def action_app_theme(self) -> None:
         """Choose another theme."""
         ui(self).manners.choose_theme()

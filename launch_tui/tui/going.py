@@ -1,10 +1,12 @@
-"""Going to a run, a job or a queue from wherever one is, with the cursor on it."""
+"""Going to a run, a job or a queue from wherever one is, or to the page of a run in W&B."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from launch_tui.sdk.pages import Page
     from launch_tui.tui.app import LaunchApp
 
 
@@ -38,6 +40,29 @@ def open_run(app: LaunchApp, run_id: str) -> None:
     from launch_tui.tui.screens.run import RunScreen
 
     app.push_screen(RunScreen(run_id))
+
+
+def open_page(app: LaunchApp, run_id: str) -> None:
+    """Open the page of a run in W&B; copy its address where no browser is, or say why it has none.
+
+    Args:
+        app: The application.
+        run_id: The run.
+    """
+    from launch_tui.sdk.pages import page_of
+    from launch_tui.tui.clipboard import has_desktop
+
+    def found(page: Page) -> None:
+        if not page.url:
+            app.tell(page.why, severity="warning", seconds=6)
+        elif has_desktop(os.environ):
+            app.open_url(page.url)
+            app.tell(f"opened {page.url}")
+        else:
+            app.copy(page.url)
+            app.tell(f"no browser here: copied {page.url}", seconds=6)
+
+    app.act(lambda launch: page_of(launch, run_id), found)
 
 
 def _show(app: LaunchApp, mode: str, key: str) -> None:

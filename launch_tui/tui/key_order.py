@@ -3,13 +3,16 @@
 Textual hands a key to what has the focus when the key comes, not to what has it once the keys
 before have acted: of ``/loss-x`` in one burst all but the first would act on the list, ``-`` by
 lowering a run's priority. Here each key waits until the one before has been through all that may
-handle it, and until what that opened has taken the focus.
+handle it, and until what that opened has taken the focus. No key acts on a screen that is still
+being made.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, Any
+
+from textual.events import Key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,6 +39,7 @@ class KeyOrder:
         self._handle = handle
         self._held: deque[Event] = deque()
         self._under_way: Event | None = None
+        self._handed_over = False
         self._lost: Timer | None = None
 
     async def take(self, event: Event) -> None:
@@ -47,8 +51,32 @@ class KeyOrder:
             # Only who waits has to know of what never ends.
             self._lost = self._app.set_timer(LOST_S, self._give_up)
 
+    async def take_back(self, event: Key) -> bool:
+        """Take a key again that comes up to the application while the screen is being made.
+
+        What it was handed to has opened that screen since: the key is for it, once it is there.
+        """
+        if self._app.screen.is_mounted:
+            return False
+        self._held.appendleft(Key(event.key, event.character))
+        if self._under_way is None:
+            await self._next()
+        return True
+
     async def _next(self) -> None:
         event = self._under_way = self._held.popleft()
+        self._handed_over = False
+        await self._hand_over(event)
+
+    async def _hand_over(self, event: Event) -> None:
+        if event is not self._under_way or self._handed_over:
+            return
+        screen = self._app.screen
+        if not screen.is_mounted and screen.call_after_refresh(
+            self._app.call_later, self._hand_over, event
+        ):
+            return
+        self._handed_over = True
         shown = self._shown()
         target: MessagePump = self._app.focused or self._app.screen
         await self._handle(event)
@@ -89,8 +117,15 @@ class KeyOrder:
                 self._lost = self._app.set_timer(LOST_S, self._give_up)
 
     async def _give_up(self) -> None:
-        if self._under_way is not None:
-            await self._ended(self._under_way)
+        event, self._lost = self._under_way, None
+        if event is None:
+            return
+        if self._handed_over:
+            await self._ended(event)
+            return
+        # The screen that it waits for may have gone before it was there.
+        self._lost = self._app.set_timer(LOST_S, self._give_up)
+        await self._hand_over(event)
 
     def _shown(self) -> tuple[object, ...]:
         return self._app.screen, self._app.focused

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launch_tui.domain.text import SafeStream
+from launch_tui.tui.aside import standing_aside
 from launch_tui.tui.screens.line import LineScreen
 from launch_tui.tui.screens.save_log import SaveLog
 from launch_tui.tui.widgets.log_pane import COPY_LINES
@@ -90,7 +91,7 @@ def open_pager(app: LaunchApp, view: LogView) -> None:
         return
     command = pager()
     try:
-        with app.suspend():
+        with standing_aside(app):
             _page(command, source)
     except OSError as error:
         app.tell(f"{command[0]}: {error.strerror}: set PAGER", severity="error")

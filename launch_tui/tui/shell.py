@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from launch_tui.sdk.shell import ContainerShell, Shell, shell_of
+from launch_tui.tui.aside import standing_aside
 
 if TYPE_CHECKING:
     from launch_tui.tui.app import LaunchApp
@@ -28,7 +29,7 @@ def open_shell(app: LaunchApp, run_id: str) -> None:
 def _stand_aside(app: LaunchApp, run_id: str, found: Shell | ContainerShell) -> None:
     command, environment, directory = _command(app, run_id, found)
     try:
-        with app.suspend():
+        with standing_aside(app):
             sys.stdout.write(f"{found.place}; `exit` leaves\n")
             sys.stdout.flush()
             subprocess.run(command, cwd=directory, env=environment, check=False)

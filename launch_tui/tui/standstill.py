@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from launch_tui.tui import keys
+from launch_tui.tui.polls import serves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +53,7 @@ def blocks(queue: Queue, agent: AgentStatus | None, key: Callable[[str], str] = 
         return "no agent runs"
     if queue.paused:
         return f"{queue.name} is paused ({key('app.queues')}, then {key('queues.pause')})"
-    if agent.queues is not None and queue.name not in agent.queues:
+    if not serves(agent, queue.name):
         return f"the agent does not serve {queue.name}"
     if queue.running >= queue.max_running:
         more = f"{key('app.queues')}, then {key('queues.more')} for more"

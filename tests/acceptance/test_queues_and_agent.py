@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from datetime import datetime
 
 HOLD_ON = "while [ ! -e go ]; do sleep 0.01; done"
 
@@ -48,6 +49,24 @@ def test_held_runs_are_passed_over_and_keep_their_place(world, folder):
     world.ok("release", first)
     assert world.until(first)["state"] == "finished"
     assert order(world, [first, second, third]) == [third, second, first]
+
+
+def test_what_an_agent_says_as_json_is_a_line_for_each_event(world, folder):
+    run = world.shell("true")
+    agent = world.agent("--json")
+    ended = world.until(run)
+    world.ok("agent", "stop")
+    assert agent.wait(20) == 0
+    events = [json.loads(line) for line in agent.log.read_text().splitlines()]
+    assert {tuple(event) for event in events} == {
+        ("at", "kind", "text", "run_id", "state", "queue")
+    }
+    of_run = [event for event in events if event["kind"] == "run"]
+    assert {(event["run_id"], event["queue"]) for event in of_run} == {(run, "q")}
+    states = [event["state"] for event in of_run if event["state"]]
+    assert (states[0], states[-1]) == ("claimed", "finished")
+    assert ended["created_at"] < events[0]["at"] < ended["ended_at"]
+    assert all(datetime.fromisoformat(event["at"]).tzinfo for event in events)
 
 
 def test_two_queues_take_turns(world, folder):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import subprocess
 from pathlib import Path
 
@@ -17,11 +18,13 @@ import pytest
 
 from tests.terminal.terminals import Terminal
 
+# All processes of the machine are looked at: those of the same test beside it have other markers.
+TOKEN = secrets.token_hex(8)
 MARKERS = {
-    "S_FILE": "marker-of-a-file-7f3a91",
-    "S_AGENT": "marker-of-the-agent-2c8d44",
-    "P_AGENT": "marker-passed-on-b91e06",
-    "S_QUEUE": "marker-of-the-queue-55ad70",
+    "S_FILE": f"marker-of-a-file-{TOKEN}",
+    "S_AGENT": f"marker-of-the-agent-{TOKEN}",
+    "P_AGENT": f"marker-passed-on-{TOKEN}",
+    "S_QUEUE": f"marker-of-the-queue-{TOKEN}",
 }
 OF_FILES = ("S_FILE", "S_QUEUE")
 BYTES = [value.encode() for value in MARKERS.values()]
@@ -42,11 +45,11 @@ def planted(world, monkeypatch):
     """An agent that has two of the markers, and a folder of secrets that has the others."""
     for name in ("S_AGENT", "P_AGENT"):
         monkeypatch.setenv(name, MARKERS[name])
-    secrets = world.home / "secrets"
-    secrets.mkdir(mode=0o700)
+    folder = world.home / "secrets"
+    folder.mkdir(mode=0o700)
     for name, key in (("S_FILE", "S_FILE"), ("TEAM", "S_QUEUE")):
-        (secrets / name).touch(mode=0o600)
-        (secrets / name).write_text(MARKERS[key] + "\n")
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(MARKERS[key] + "\n")
     words = ("--tracking", "optional")
     world.ok("queue", "create", "local", "-r", "process", *words, "-c", CONFIG % "")
     world.agent()

@@ -9,6 +9,7 @@ import pytest
 
 from launch_tui.agent.env_file import parse_env_text
 from launch_tui.agent.environment import (
+    about_run,
     environment_for,
     expand_resources,
     macro_values,
@@ -16,14 +17,19 @@ from launch_tui.agent.environment import (
 )
 from launch_tui.builders import Interpreter
 from launch_tui.domain.attempt import Attempt
-from launch_tui.domain.environment import capture, parse_assignment
+from launch_tui.domain.environment import (
+    OF_THE_RUN,
+    capture,
+    check_own_variable,
+    parse_assignment,
+)
 from launch_tui.domain.job import CodeSource, Environment, JobKind, VenvMode
 from launch_tui.domain.macros import MACROS
 from launch_tui.domain.run import Run, RunState
 from launch_tui.domain.spec import RunSpec, dump_spec, load_spec
 from launch_tui.errors import StartFailed, UsageError
 from launch_tui.store.paths import Home
-from launch_tui.targets.local_process import LocalProcess
+from launch_tui.targets.local_process import HANDLE_VARIABLE, LocalProcess
 from launch_tui.targets.local_process_keys import LocalProcessConfig, read
 
 
@@ -55,6 +61,20 @@ def spec(**changes):
 
 def variables(run, tmp_path, environ, **changes):
     return variables_of(run, spec(**changes), Interpreter(), Home(tmp_path), {"lr": 0.1}, environ)
+
+
+def test_no_launch_can_say_what_the_agent_says(run, tmp_path):
+    got = about_run(run, spec(), Home(tmp_path), {"lr": 1, "m.json:": {"a": "x" * 40_000}})
+    ours = {n for n in got if n.startswith(("LAUNCH_TUI_", "WANDB_CONFIG", "WANDB_LAUNCH_FILE"))}
+    ours.add(HANDLE_VARIABLE)
+    # An empty one is how a job is not listened to.
+    ours -= {"LAUNCH_TUI_INPUTS"}
+    assert {*OF_THE_RUN, "WANDB_CONFIG", "WANDB_LAUNCH_FILE_OVERRIDES_1"} <= ours
+    for name in ours:
+        with pytest.raises(UsageError, match=f"x: {name} is "):
+            check_own_variable(name, field="x")
+    for name in ("LAUNCH_TUI_INPUTS", "LAUNCH_TUI_HOME", "WANDB_MODE", "WANDB_CONFIG_PATHS"):
+        assert check_own_variable(name, field="x") == name
 
 
 def test_what_the_submitter_had_decides_about_captured_variables(run, tmp_path):

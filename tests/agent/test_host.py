@@ -45,8 +45,17 @@ def test_how_the_machine_stands_is_written_down(home):
     assert 0 < last.disk_free <= last.disk_total
     assert last.gpus["GPU-a"].busy == 60
     assert last.folders["runs"] >= 50_000
-    assert last.unsynced == 1
     until(lambda: not watch._thread.is_alive())
+
+
+def test_when_the_queues_were_polled_is_written_down(home):
+    times = iter([None, 1.25])
+    watch = HostWatch(home, Machine, polled=lambda: next(times, 7.0), every=0.01)
+    watch.start()
+    file = HostFile(home)
+    until(lambda: file.look() and file.last.polled_at == 7.0)
+    watch.close()
+    assert [look.polled_at for look in file.looks][:3] == [None, 1.25, 7.0]
 
 
 def test_sizes_are_known_from_the_agent_before(home):

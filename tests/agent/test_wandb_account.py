@@ -35,6 +35,15 @@ def test_what_is_no_address_is_refused(tmp_path, surroundings, url):
         account(given, tmp_path, surroundings)
 
 
+@pytest.mark.parametrize("machine", ["wandb.test:8080", "wandb.test"])
+def test_a_server_with_a_port_is_found_in_netrc_however_wandb_wrote_it(
+    tmp_path, surroundings, machine
+):
+    (tmp_path / "netrc").touch(0o600)
+    (tmp_path / "netrc").write_text(f"machine {machine}\n  login user\n  password {KEY}\n")
+    assert account({"WANDB_BASE_URL": "http://wandb.test:8080"}, tmp_path, surroundings).key == KEY
+
+
 def test_a_key_of_another_host_is_not_taken(tmp_path, surroundings):
     (tmp_path / "netrc").touch(0o600)
     (tmp_path / "netrc").write_text(f"machine other.test login user password {KEY}\n")

@@ -162,6 +162,18 @@ def test_patterns_leave_out_files_of_runs_and_nothing_that_a_run_is(ended, tmp_p
     assert f"runs/{ended.code}/metrics.db" in found
 
 
+@pytest.mark.parametrize("pattern", ["", "[", "a[!]", "a[]", "x[a][b", "\0", "a//b", "./a", "a/"])
+def test_patterns_that_could_leave_out_nothing_are_refused(sdk, tmp_path, pattern):
+    with pytest.raises(UsageError, match="--exclude"):
+        take(sdk.db, tmp_path / "b.tar", exclude=("*.ckpt", pattern))
+    assert not list(tmp_path.glob("*.tar"))
+
+
+@pytest.mark.parametrize("pattern", ["(", "[[]", "[]]", "[!]]*", "*/a[bc]/*", "né", "]", "a b"])
+def test_any_name_that_a_file_may_have_is_a_pattern(sdk, tmp_path, pattern):
+    assert take(sdk.db, tmp_path / "b.tar", exclude=(pattern,)).path
+
+
 def test_secrets_stay_where_they_are(sdk, tmp_path):
     (sdk.home.root / "secrets").mkdir()
     (sdk.home.root / "secrets" / "KEY").write_text("marker-of-a-secret")

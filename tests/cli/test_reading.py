@@ -121,8 +121,9 @@ def test_an_empty_store_says_so_on_stderr(cli):
 
 
 def test_text_of_jobs_is_harmless_where_it_is_shown_and_whole_in_json(cli, run):
+    run(name=EVIL, config={EVIL: EVIL})
     run_id = run(name=EVIL, tags=(EVIL,), note=EVIL, config={EVIL: EVIL})
-    for words in (["runs"], ["show", "@"], ["compare", "@", "@", "--all"], ["events", "@"]):
+    for words in (["runs"], ["show", "@"], ["compare", "@", "@~1", "--all"], ["events", "@"]):
         out = cli(*words).out
         assert "\x1b" not in out
         assert "owned" not in out or "\x07" not in out
@@ -282,6 +283,7 @@ def test_compare(cli, run):
     rows = [row.split() for row in cli("compare", first, second).out.splitlines()]
     assert ["config.lr", "1", "2"] in rows
     assert ["config.model.depth", "1", "-"] in rows
+    assert cli("compare", "@", first, second, "--json").json["runs"] == [second, first]
 
 
 def test_metrics(cli, run, sdk):

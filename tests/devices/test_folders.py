@@ -61,16 +61,6 @@ def test_a_file_of_several_names_is_counted_once_and_links_are_not_followed(fold
     assert together == pytest.approx(blocks(first), abs=2048)
 
 
-def test_records_without_a_mark_of_wandb_are_unsynced(folders, clock):
-    for number in range(3):
-        run = folders["runs"] / f"r{number}" / "1" / "wandb" / f"offline-run-{number}"
-        run.mkdir(parents=True)
-        (run / f"run-{number}.wandb").write_bytes(b"")
-    (run / "run-2.wandb.synced").write_bytes(b"")
-    (folders["artifacts"] / "x.wandb").write_bytes(b"")
-    assert counted(Count(folders, rest_s=600, clock=clock)).unsynced == 2
-
-
 def test_it_is_counted_a_little_at_a_time_and_then_rests(folders, clock):
     for number in range(1000):
         (folders["runs"] / str(number)).write_bytes(b"x")
@@ -104,4 +94,4 @@ def test_what_goes_away_meanwhile_is_passed_over(folders, clock, tmp_path):
     clock.step = 0.0
     assert count.go_on(60.0)
     gone = Count({"runs": tmp_path / "nowhere"}, rest_s=1, clock=clock)
-    assert counted(gone) == Sizes(bytes={"runs": 0}, unsynced=0)
+    assert counted(gone) == Sizes(bytes={"runs": 0})

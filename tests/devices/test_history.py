@@ -30,7 +30,7 @@ def times(home):
 
 
 def test_what_is_added_can_be_read(home):
-    full = look(1, gpus={"GPU-a": GpuLook(busy=None, memory=5)}, folders={"runs": 7}, unsynced=2)
+    full = look(1, gpus={"GPU-a": GpuLook(busy=None, memory=5)}, folders={"runs": 7})
     writer = HistoryWriter(home)
     writer.add(full)
     writer.add(look(2))
@@ -42,6 +42,11 @@ def test_what_is_added_can_be_read(home):
     assert file.look()
     assert file.last == look(3)
     assert HistoryWriter(home).last == look(3)
+
+
+def test_what_another_version_has_noted_besides_is_passed_over(home):
+    line = history.dump(look(1))
+    assert parse(line.replace(b"{", b'{"more":2,', 1)) == look(1)
 
 
 def test_the_file_is_bounded_and_a_reader_follows(home):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -172,6 +173,22 @@ def test_does_not_match(text):
         ("not", "the end"),
         ('name~"("', "no regular expression"),
         ('name="open', "cannot be read"),
+        ("state=banana", "'banana' is no state (allowed: queued, held, claimed"),
+        ("state=fai", "no state"),
+        ("state!=Failed", "no state"),
+        ("state:banana", "no state"),
+        ("not s:x", "no state"),
+        ("state>failed", "state has no order to compare by (allowed: =, !=, :, ~, !~)"),
+        ("tags>a", "tags has no order"),
+        ("priority=urgent", "'urgent' is no priority (allowed: critical, high, medium, low)"),
+        ("resource=docker", "no resource"),
+        ("sync:frob", "no sync (allowed: unsynced, waiting"),
+        ("failure=banana", "no failure"),
+        ("tracked=maybe", "'maybe' is no tracked (allowed: true, false)"),
+        ("exit_code:abc", "'abc' is no number to compare exit_code with (allowed: a number)"),
+        ("attempt>many", "no number"),
+        ("created>yesterday", "'yesterday' is no time to compare created_at with"),
+        ("ended<=2h", "no time"),
         ("(" * (MAX_DEPTH + 1) + "x" + ")" * (MAX_DEPTH + 1), "deep"),
     ],
 )
@@ -180,6 +197,28 @@ def test_says_what_is_wrong(text, says):
         Filter(text)
     assert says in str(caught.value)
     assert str(caught.value).startswith("--filter: ")
+
+
+def test_a_value_can_be_typed_letter_by_letter():
+    for text in ("state:active", "s:failed", "created>2027-01-15T06", "tracked:true"):
+        at = re.search("[:>]", text).end()
+        for end in range(at + 1, len(text) + 1):
+            Filter(text[:end])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exit_code:-1",
+        "exit_code=1e2",
+        "sync=''",
+        "tracked=True",
+        "exit_code~x",
+        "ended<2027-01-15T06:00:00.5+01:00",
+    ],
+)
+def test_what_a_field_can_be_is_taken(text):
+    Filter(text)
 
 
 def test_a_bare_key_is_the_configurations_before_it_is_a_metric():

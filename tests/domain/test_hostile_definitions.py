@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from launch_tui.domain.declared import Declaration, learnt_inputs, loosened, normalised
-from launch_tui.domain.inputs import check_config, check_schema, known_inputs, limits
+from launch_tui.domain.given_schema import check_schema
+from launch_tui.domain.inputs import check_config, known_inputs, limits
 from launch_tui.domain.wandb_job import read_wandb_job
 from launch_tui.errors import UsageError
 from launch_tui.tracking.declared import read

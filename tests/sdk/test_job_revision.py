@@ -25,3 +25,10 @@ def test_what_is_no_schema_is_refused_and_nothing_changed(launch, job):
     with pytest.raises(UsageError, match="inputs"):
         launch.jobs.revise(job.name, {"inputs": {"type": "numbr"}, "description": "x"})
     assert launch.jobs.get(job.name).description == job.description
+
+
+@pytest.mark.parametrize("wrong", [{"description": " "}, {"tracking": "maybe"}])
+def test_what_a_field_cannot_be_is_refused_by_name(launch, job, wrong):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        launch.jobs.revise(job.name, {"entry_point": ("true",), **wrong})
+    assert launch.jobs.get(job.name).version == job.version

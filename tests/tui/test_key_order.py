@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 from textual import events
 from textual.keys import _character_to_key
 from textual.widgets import Input
 
+from launch_tui.tui import key_order
 from launch_tui.tui.going import open_run
 from launch_tui.tui.screens.help import HelpScreen
 from launch_tui.tui.screens.home import HomeScreen
+from launch_tui.tui.screens.run import RunScreen
 from tests.tui.conftest import settle, until
 from tests.tui.frames import frame
 
@@ -21,6 +26,14 @@ def burst(app, keys):
     for character in keys:
         name = NAMES.get(character) or _character_to_key(character)
         app.post_message(events.Key(name, None if character in NAMES else character))
+
+
+async def begun(app):
+    """Wait until the application has begun with a key; no longer, as the pilot would."""
+    deadline = time.monotonic() + 30
+    while app._keys._under_way is None:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -88,6 +101,55 @@ async def test_a_log_and_the_charts_get_what_is_typed(busy_world, make_app, prio
         burst(app, "]/-xD+\r")
         await until(pilot, lambda: "-xD+" in frame(app))
         assert priorities() == before
+
+
+@pytest.fixture
+def run_screens_mount(monkeypatch):
+    """Keeps screens of runs from being mounted until it is set."""
+    held, real = asyncio.Event(), RunScreen.on_mount
+
+    async def slow(self):
+        await held.wait()
+        real(self)
+
+    monkeypatch.setattr(RunScreen, "on_mount", slow)
+    return held
+
+
+async def test_a_key_that_comes_back_from_what_opened_a_screen_waits_for_that(
+    busy_world, make_app, run_screens_mount
+):
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        # As it comes from the runs, where nobody has handled it.
+        key = events.Key("right_square_bracket", "]")
+        key._set_forwarded()
+        app.post_message(key)
+        open_run(app, busy_world.running)
+        burst(app, "]")
+        await begun(app)
+        assert not app.screen.is_mounted
+        run_screens_mount.set()
+        await until(pilot, lambda: app.screen.query("#build:focus"))
+
+
+async def test_a_key_that_waits_long_for_a_screen_is_not_lost(
+    busy_world, make_app, run_screens_mount, monkeypatch
+):
+    monkeypatch.setattr(key_order, "LOST_S", 0.01)
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        burst(app, "]")
+        open_run(app, busy_world.running)
+        burst(app, "]")
+        await begun(app)
+        # The keys' patience ends while the screen is still being made.
+        await asyncio.sleep(0.1)
+        assert not app.screen.is_mounted
+        run_screens_mount.set()
+        await until(pilot, lambda: app.screen.query("#build:focus"))
 
 
 async def test_what_is_pasted_keeps_its_place_among_the_keys(busy_world, make_app):

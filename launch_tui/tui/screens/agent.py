@@ -19,6 +19,7 @@ from launch_tui.sdk.webhooks import told
 from launch_tui.tui import keys
 from launch_tui.tui.glance import FAILED, seconds
 from launch_tui.tui.going import open_run
+from launch_tui.tui.polls import polled, serves
 from launch_tui.tui.reporting import copy_report
 from launch_tui.tui.rows import age
 from launch_tui.tui.screens.confirm import Choice, Confirm
@@ -78,6 +79,7 @@ class AgentScreen(ListScreen):
         self._rows = ListRows()
         self._events: dict[str, Event] = {}
         self._slots = Slots()
+        self._polled = ""
         self._bad_counted = 0
         self._bad_ends: dict[str, Run] = {}
 
@@ -203,8 +205,13 @@ class AgentScreen(ListScreen):
         return self.query_one("#agent-events", WindowTable)
 
     def _look_at_devices(self) -> None:
-        if self.is_current and self._devices.look():
+        if not self.is_current:
+            return
+        looked = self._devices.look()
+        if looked:
             self._show_machine()
+        # When it was polled last is news also while the agent stands still.
+        if looked or self._polled != self._when():
             self._show_agent()
 
     def _host_changed(self) -> None:
@@ -256,9 +263,14 @@ class AgentScreen(ListScreen):
             ),
         )
 
+    def _when(self) -> str:
+        app = ui(self)
+        return polled(app.glance.agent, app.host_file.last, app.clock())
+
     def _show_agent(self) -> None:
         app = ui(self)
-        lines = agent_lines(app.glance, app.clock())
+        self._polled = self._when()
+        lines = agent_lines(app.glance, app.clock(), self._polled)
         lines += machine_lines(self._devices.devices, self._slots)
         lines += queue_lines(app.glance, app.key, self._last_bad_ends(), app.clock())
         lines += disk_lines(disk_seen(app.home, app.host_file.last))
@@ -279,12 +291,13 @@ class AgentScreen(ListScreen):
         return self._bad_ends
 
 
-def agent_lines(glance: Glance, now: float) -> list[Content]:
+def agent_lines(glance: Glance, now: float, when: str) -> list[Content]:
     """Return what a page says of the agent.
 
     Args:
         glance: How things stand.
         now: Seconds since the epoch.
+        when: When it last polled its queues.
     """
     agent = glance.agent
     if agent is None:
@@ -300,6 +313,7 @@ def agent_lines(glance: Glance, now: float) -> list[Content]:
         fact("since", f"{local_time(agent.since)}, {age(now - seconds(agent.since))}"),
         fact("slots", f"{len(agent.runs)} in use, {limit}"),
         fact("serves", served),
+        fact("polled", when),
         *_settings(agent),
     ]
 
@@ -367,7 +381,10 @@ def queue_lines(
     for queue in glance.queues:
         more = f" +{queue.depth:,}" if queue.depth else ""
         paused = "  paused" if queue.paused else ""
-        lines.append(fact(queue.name, f"{queue.running}/{queue.max_running}{more}{paused}"))
+        agent = glance.agent if glance.agent_runs else None
+        left_out = "" if agent is None or serves(agent, queue.name) else "  not served"
+        running = f"{queue.running}/{queue.max_running}"
+        lines.append(fact(queue.name, f"{running}{more}{paused}{left_out}"))
         if (run := bad.get(queue.name)) is not None:
             ago = f"{age(now - seconds(run.ended_at))} ago" if run.ended_at else ""
             lines.append(fact("", f"{run.id} {run.state} {ago}"))

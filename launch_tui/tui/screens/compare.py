@@ -30,6 +30,7 @@ from launch_tui.tui.compare_rows import (
     written,
 )
 from launch_tui.tui.curves import Key
+from launch_tui.tui.going import open_page
 from launch_tui.tui.rows import duration_of, title_of
 from launch_tui.tui.screens.base import LaunchScreen
 from launch_tui.tui.theme import series_colours
@@ -229,6 +230,14 @@ class CompareScreen(LaunchScreen):
         from launch_tui.tui.screens.run import RunScreen
 
         self.app.push_screen(RunScreen(self.run_id))
+
+    def action_compare_open_page(self) -> None:
+        """Open the page of the chosen run in W&B, or copy its address where no browser is."""
+        open_page(ui(self), self.run_id)
+
+    def action_run_open_page(self) -> None:
+        """Do the same when it is asked for by the palette's name."""
+        self.action_compare_open_page()
 
     def copy_menu(self) -> None:
         """Ask what is to be copied, and copy it."""

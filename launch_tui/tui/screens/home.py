@@ -183,7 +183,7 @@ class HomeScreen(RunFilter):
         if self._table.marks:
             parts.append(f"{len(self._table.marks):,} marked")
         parts += filter(None, (self._pages.wanted.order, self.progress_of_filter))
-        entitle(self._table, "  ".join(parts), self.filter_in_force)
+        entitle(self._table, "  ".join(parts), self.filter_told)
 
     def _why_empty(self) -> str:
         app = ui(self)

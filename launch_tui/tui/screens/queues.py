@@ -11,6 +11,7 @@ from launch_tui.tui import keys
 from launch_tui.tui.editing import edit_text
 from launch_tui.tui.glance import seconds
 from launch_tui.tui.going import open_run, show_queue
+from launch_tui.tui.polls import polled
 from launch_tui.tui.rows import age
 from launch_tui.tui.screens.confirm import Choice, Confirm
 from launch_tui.tui.screens.listing import ListScreen
@@ -72,6 +73,7 @@ class QueuesScreen(ListScreen):
         super().__init__()
         self._rows = ListRows()
         self._line = ListRows()
+        self._polled = ""
         self._kept: dict[str, str] = {}
         """What a person wrote in the editor and could not be taken, by queue."""
 
@@ -95,6 +97,7 @@ class QueuesScreen(ListScreen):
         self.query_one("#queue-line").border_title = "Runs and waits"
         self._table.focus()
         ui(self).glance_changed.subscribe(self, lambda _: self._glance_changed())
+        ui(self).pulse.frame.subscribe(self, lambda _: self._look_at_polls(), immediate=True)
 
     def refresh_live(self) -> None:
         """Show the queues as the glance has them."""
@@ -274,6 +277,15 @@ class QueuesScreen(ListScreen):
         if self.is_current:
             self.refresh_live()
 
+    def _look_at_polls(self) -> None:
+        """Tell it when the agent stands still, too: nothing else on the screen would."""
+        if self.is_current and (queue := self._current()) and self._polled != self._when(queue):
+            self._show_facts()
+
+    def _when(self, queue: Queue) -> str:
+        app = ui(self)
+        return polled(app.glance.agent, app.host_file.last, app.clock(), queue.name)
+
     def _change_limit(self, by: int) -> None:
         queue = self._current()
         if queue is None or queue.max_running + by < 1:
@@ -310,8 +322,9 @@ class QueuesScreen(ListScreen):
         self.query_one("#queue-side").set_class(queue is None, "-nothing")
         if queue is None:
             return
+        self._polled = self._when(queue)
         self.query_one("#queue-facts", Facts).show(
-            queue_content(queue, app.glance.agent, app.key), queue.name
+            queue_content(queue, app.glance.agent, app.key, self._polled), queue.name
         )
         runs = app.launch.runs.list(queue=queue.name, states=LIVE, limit=MOST_IN_LINE)
         self._line.rows = [self._line_row(run) for run in runs]
@@ -333,7 +346,7 @@ class QueuesScreen(ListScreen):
 
 
 def queue_content(
-    queue: Queue, agent: AgentStatus | None, key: Callable[[str], str]
+    queue: Queue, agent: AgentStatus | None, key: Callable[[str], str], when: str
 ) -> list[Content]:
     """Return what a page says of a queue.
 
@@ -341,6 +354,7 @@ def queue_content(
         queue: The queue.
         agent: The agent of this data directory.
         key: Returns the key of an action.
+        when: When the agent last polled it.
     """
     why = blocks(queue, agent, key) if queue.depth else ""
     waits = f"{queue.depth:,}" if queue.depth else "none"
@@ -350,6 +364,7 @@ def queue_content(
         fact("waiting", waits),
         *([fact("waits for", why, "$warning")] if why else []),
         fact("state", "paused" if queue.paused else "active"),
+        fact("polled", when),
         fact("tracking", queue.tracking),
     ]
     lines.append(fact("order", "by priority" if queue.prioritized else "as enqueued"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from launch_tui.domain.run import ACTIVE, ENDED, WAITING, Priority, RunState
 from launch_tui.errors import LaunchError
 from launch_tui.tui.chosen import Chosen, for_each
+from launch_tui.tui.going import open_page
 from launch_tui.tui.reporting import copy_report, save_report
 from launch_tui.tui.screens.base import LaunchScreen
 from launch_tui.tui.ui import ui
@@ -194,23 +194,8 @@ class RunActions(LaunchScreen):
 
     def action_run_open_page(self) -> None:
         """Open the page of the run in W&B, or copy its address where no browser is."""
-        from launch_tui.sdk.pages import Page, page_of
-        from launch_tui.tui.clipboard import has_desktop
-
-        app = ui(self)
-
-        def found(page: Page) -> None:
-            if not page.url:
-                app.tell(page.why, severity="warning", seconds=6)
-            elif has_desktop(os.environ):
-                app.open_url(page.url)
-                app.tell(f"opened {page.url}")
-            else:
-                app.copy(page.url)
-                app.tell(f"no browser here: copied {page.url}", seconds=6)
-
-        if chosen := self._first_run():
-            app.act(lambda launch: page_of(launch, chosen[0]), found)
+        for run_id in self._first_run():
+            open_page(ui(self), run_id)
 
     def action_run_report(self) -> None:
         """Copy the failure report of the run."""

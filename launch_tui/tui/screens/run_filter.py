@@ -12,7 +12,7 @@ from launch_tui.errors import UsageError
 from launch_tui.tui.finding import Finding
 from launch_tui.tui.glance import FAILED
 from launch_tui.tui.screens.run_actions import RunActions
-from launch_tui.tui.ui import entitle, ui
+from launch_tui.tui.ui import ui
 from launch_tui.tui.wanted import LIVE, Wanted, understand
 from launch_tui.tui.widgets.status_bar import StatusBar
 from launch_tui.tui.widgets.window_table import WindowTable
@@ -41,6 +41,12 @@ class RunFilter(RunActions):
         self._typing_due: Timer | None = None
         self._field: Input | None = None
         self._finding: Finding | None = None
+        self._refusal = ""
+
+    @property
+    def filter_told(self) -> str:
+        """What the table's border tells: why what is typed is refused, else what is restricted."""
+        return self._refusal or self.filter_in_force
 
     @property
     def filter_in_force(self) -> str:
@@ -76,7 +82,12 @@ class RunFilter(RunActions):
         try:
             wanted = understand(self._pages.wanted, text, queues, jobs)
         except UsageError as error:
-            entitle(self._table, "Runs", error.problem)
+            if self._is_typing:
+                self._tell(
+                    error.problem + (f" (allowed: {error.allowed})" if error.allowed else "")
+                )
+            else:
+                app.tell_error(error)
             return
         self._want(wanted)
 
@@ -113,10 +124,11 @@ class RunFilter(RunActions):
         self._typing_due = self.set_timer(TYPING_DELAY_S, self._filter_as_typed)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go back to the runs."""
+        """Go back to the runs; a filter that is refused is there to be mended."""
         event.stop()
         self._filter_as_typed()
-        self._close_filter()
+        if event.value.strip() == self._pages.wanted.text:
+            self._close_filter()
 
     def action_runs_all(self) -> None:
         """Show only runs that wait or run, or all."""
@@ -169,7 +181,7 @@ class RunFilter(RunActions):
 
     def go_back(self) -> bool:
         """Close the filter's line, then unmark, then clear the filter."""
-        if self._field is not None and self._field.has_class("-open"):
+        if self._is_typing:
             self._close_filter()
         elif self._table.marks:
             self._table.mark(())
@@ -207,6 +219,17 @@ class RunFilter(RunActions):
         text = self._field.value if self._field is not None else ""
         if text.strip() != self._pages.wanted.text:
             self.filter_by(text)
+        else:
+            self._tell("")
+
+    @property
+    def _is_typing(self) -> bool:
+        return self._field is not None and self._field.has_class("-open")
+
+    def _tell(self, refusal: str) -> None:
+        if refusal != self._refusal:
+            self._refusal = refusal
+            self.refresh_live()
 
     def _forget_typing(self) -> None:
         if self._typing_due is not None:
@@ -217,6 +240,7 @@ class RunFilter(RunActions):
         self._forget_typing()
         if self._field is not None:
             self._field.remove_class("-open")
+        self._tell("")
         self._table.focus()
 
     async def _mount_field(self) -> Input:
@@ -235,6 +259,7 @@ class RunFilter(RunActions):
         self._finding = None
         if wanted.is_searched:
             self._finding = Finding(ui(self), wanted, found=self.take_found)
+        self._refusal = ""
         self._pages.wanted = wanted
         self._pages.found = self._finding.news() if self._finding is not None else None
         self._table.action_go(0)

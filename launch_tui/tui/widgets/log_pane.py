@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from textual.geometry import Region
     from textual.selection import Selection
 
+    from launch_tui.tui.widgets.log_marks import LogMarks
+
 FIRST_BYTES = 1 << 20
 """Bytes indexed before the first drawing: most logs are whole at once."""
 
@@ -119,7 +121,7 @@ class LogPane(ScrollView, can_focus=True):
             return
         self._let_go()
         self._source = path
-        self._rows = None if path is None else LogRows(path)
+        self._rows = None if path is None else LogRows(path, self._kept_marks())
         self._finder = None if self._rows is None else Finder(self._rows)
         self._painter.forget()
         self._generation = self._widest = self._seen_rows = 0
@@ -155,6 +157,8 @@ class LogPane(ScrollView, can_focus=True):
 
     def on_mount(self) -> None:
         """Draw what is there."""
+        if self._rows is not None and (marks := self._kept_marks()) is not None:
+            self._rows.share(marks)
         self._show_news()
         if self._lags():
             self._catch_up()
@@ -294,6 +298,10 @@ class LogPane(ScrollView, can_focus=True):
         if self._rows is None or self._finder is None:
             return False
         return not self._rows.index.complete or self._rows.folds.behind or self._finder.lags
+
+    def _kept_marks(self) -> LogMarks | None:
+        """Return where the application keeps marks; None while this is not part of one."""
+        return getattr(self.app, "log_marks", None) if self.is_attached else None
 
     def _look_on(self, rows: LogRows) -> bool:
         """Fold and search some more; True for news."""

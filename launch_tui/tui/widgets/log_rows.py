@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from launch_tui.domain.text import log_line
 from launch_tui.store.log_folds import Folds
 from launch_tui.store.logs import BlockIndex
+from launch_tui.tui.widgets.log_marks import NO_FILE, LogMarks, Mark
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,17 +59,22 @@ class LogRows:
 
     Args:
         path: The file; it need not exist yet.
+        marks: Where its marks are kept; by default they go with these rows.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, marks: LogMarks | None = None) -> None:
         self.index = BlockIndex(path)
         self.folds = Folds(self.index)
         self.filter: LineSearch | None = None
         """The lines that are shown, or hidden; None shows all."""
         self.hides = False
         """Whether the filter hides what matches."""
-        self._marks: list[tuple[int, str]] = []
-        """Rows of our own, each before a line."""
+        self._marks = marks or LogMarks()
+        self._version = -1
+        self._known: tuple[Mark, ...] = ()
+        self._shown: tuple[Mark, ...] = ()
+        self._own: list[str] = []
+        """Rows of our own, in their order."""
         self._places: list[int] = []
         """The rows that these would have if they were none."""
         self._generation = 0
@@ -77,7 +83,7 @@ class LogRows:
     def count(self) -> int:
         """Rows known so far."""
         if self.filter is None:
-            return self.index.line_count + self.folds.live.gain + len(self._marks)
+            return self.index.line_count + self.folds.live.gain + len(self._own)
         if self.hides:
             return max(0, self.filter.lines - len(self.filter.matches))
         return len(self.filter.matches)
@@ -92,8 +98,10 @@ class LogRows:
         changed = self.folds.advance(budget, drawn=drawn)
         if self.index.generation != self._generation:
             self._generation = self.index.generation
-            self._marks = [(0, _REPLACED)]
+            # Not all there are: another view may have seen the new file and been marked since.
+            self._marks.forget(self.index.path, self._known)
             changed = True
+        changed = self._take_marks() or changed
         if changed:
             self._place_marks()
         return changed
@@ -107,8 +115,17 @@ class LogRows:
 
     def mark(self, text: str) -> None:
         """Put a row of our own behind the last line."""
-        self._marks.append((self.index.line_count, text))
-        self._place_marks()
+        index = self.index
+        mark = Mark(index.line_count, text, file=index.identity, size=index.size)
+        self._marks.add(index.path, mark)
+        if self._take_marks():
+            self._place_marks()
+
+    def share(self, marks: LogMarks) -> None:
+        """Keep marks elsewhere from now on, and show those that are there."""
+        self._marks, self._version = marks, -1
+        if self._take_marks():
+            self._place_marks()
 
     def close(self) -> None:
         """Let go of the file, and end what looks for folds."""
@@ -154,10 +171,29 @@ class LogRows:
         raw = self.index.read(line, 1, limit=_OPENED_BYTES)
         return log_line(raw[0]) if raw else ""
 
+    def _take_marks(self) -> bool:
+        """Take over which marks there are; True when others are shown than before."""
+        index, marks = self.index, self._marks
+        if marks.version != self._version:
+            if index.identity != NO_FILE:
+                # It may have been replaced while nobody looked.
+                stale = [mark for mark in marks.of(index.path) if not mark.fits(index)]
+                marks.forget(index.path, stale)
+                self._version = marks.version
+            self._known = marks.of(index.path)
+        if self._shown == self._known:
+            return False
+        # Those beyond what is indexed would count as rows of which nothing can be read.
+        before, count = self._shown, index.line_count
+        self._shown = tuple(m for m in self._known if m.line <= count and m.fits(index))
+        return self._shown != before
+
     def _place_marks(self) -> None:
-        """Find where the marks stand among what is folded."""
-        rows = (self._row_without_marks(line) for line, _ in self._marks)
-        self._places = list(accumulate(rows, max))
+        """Find where rows of our own stand among what is folded."""
+        own = [(0, _REPLACED)] if self.index.generation else []
+        own += [(mark.line, mark.text) for mark in sorted(self._shown, key=lambda one: one.line)]
+        self._own = [text for _, text in own]
+        self._places = list(accumulate((self._row_without_marks(line) for line, _ in own), max))
 
     def _marks_above(self, row: int) -> tuple[int, bool]:
         """Return how many marks stand above a row, and whether that is one."""
@@ -188,7 +224,7 @@ class LogRows:
             return self._line_of_filtered(row), None
         above, is_mark = self._marks_above(row)
         if is_mark:
-            return MARK, Row(MARK, self._marks[above][1], True)
+            return MARK, Row(MARK, self._own[above], True)
         line, span = self._drawn_in(row - above)
         if span is None:
             return line, None

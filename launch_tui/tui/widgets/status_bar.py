@@ -11,7 +11,6 @@ from launch_tui.tui.ui import ui
 from launch_tui.tui.widgets.bar import Bar, Group, Part, clickable
 
 if TYPE_CHECKING:
-    from launch_tui.sdk.devices import HostLook
     from launch_tui.store.agents import AgentStatus
     from launch_tui.tui.glance import Glance
 
@@ -26,7 +25,6 @@ class StatusBar(Bar):
         """Begin to follow what is live."""
         app = ui(self)
         app.glance_changed.subscribe(self, lambda _: self.renew())
-        app.host_changed.subscribe(self, lambda _: self.renew())
         app.pulse.frame.subscribe(self, lambda _: self._look_at_the_link(), immediate=True)
         self._link = ""
         self.renew()
@@ -58,7 +56,7 @@ class StatusBar(Bar):
             groups.insert(1, _slots(glance, queues=queues))
         if filter_in_force := getattr(self.screen, "filter_in_force", ""):
             groups.append([(f"filter {printable(filter_in_force)}", "$accent")])
-        groups.append(_wandb(app.host_file.last, glance))
+        groups.append(_wandb(glance))
         if self._link:
             groups.append([(self._link, "$warning")])
         if app.read_only:
@@ -114,19 +112,19 @@ def _slots(glance: Glance, *, queues: bool) -> list[Part]:
     return parts
 
 
-def _wandb(look: HostLook | None, glance: Glance) -> list[Part]:
-    """Return how many runs wandb's servers have not seen, and what comes of those on their way."""
-    parts: list[Part] = []
-    if look is not None and look.unsynced:
-        parts.append((f"wandb offline  {look.unsynced:,} unsynced", "$foreground 60%"))
+def _wandb(glance: Glance) -> list[Part]:
+    """Return how many runs wandb's servers have not seen, each in one of the numbers alone."""
+    unsynced = glance.syncs.get(SyncState.UNSYNCED, 0)
     on_their_way = sum(glance.syncs.get(s, 0) for s in (SyncState.WAITING, SyncState.SYNCING))
+    failed = glance.syncs.get(SyncState.FAILED, 0)
+    parts: list[Part] = []
+    if unsynced:
+        parts.append((f" offline  {unsynced:,} unsynced", "$foreground 60%"))
     if on_their_way:
         parts.append((f"  {on_their_way:,} to send", "$foreground"))
-    if failed := glance.syncs.get(SyncState.FAILED, 0):
+    if failed:
         parts.append((f"  {failed:,} not sent", "$warning"))
-    if parts and not (look is not None and look.unsynced):
-        parts.insert(0, ("wandb", "$foreground 60%"))
-    return parts
+    return [("wandb", "$foreground 60%"), *parts] if parts else []
 
 
 def _runs(glance: Glance) -> list[Part]:

@@ -332,6 +332,35 @@ async def test_the_chosen_run_is_launched_again_or_opened(world, three, make_app
         assert f"Rerun {three[0]}" in frame(app)
 
 
+async def test_the_page_of_the_chosen_run_is_opened_or_copied_or_it_is_said_why_not(
+    world, three, make_app, monkeypatch
+):
+    opened, copied, said = [], [], []
+    monkeypatch.setattr("textual.app.App.open_url", lambda _, url: opened.append(url))
+    monkeypatch.setenv("DISPLAY", ":0")
+    app = make_app()
+    app.copy = copied.append
+    app.tell = lambda text, **_: said.append(text)
+    async with app.run_test(size=(120, 34)) as pilot:
+        await compared(pilot, "o")
+        await until(pilot, lambda: said)
+        assert said == [f"{three[1]} has no page in W&B: it has not called wandb.init"]
+        pages = [f"https://wandb.ai/team/p/runs/{run_id}" for run_id in three]
+        for run_id, page in zip(three, pages, strict=True):
+            world.log(run_id, f"wandb: View run at {page}\n")
+        await pilot.press("l", "o")
+        await until(pilot, lambda: opened == [pages[2]])
+        await pilot.press("h", "colon", *"open in W&B", "enter")
+        await until(pilot, lambda: opened == [pages[2], pages[1]])
+        # Also from the curves and the source, whatever has the focus there.
+        monkeypatch.setenv("SSH_CONNECTION", "1 2 3 4")
+        for tab in ("curves", "source"):
+            app.screen.show_tab(tab)
+            copied.clear()
+            await pilot.press("o")
+            await until(pilot, lambda: copied == [pages[1]])
+
+
 @pytest.fixture
 def versions(world, tmp_path):
     """Two runs of two versions of a job that is a folder."""

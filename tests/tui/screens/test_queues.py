@@ -5,7 +5,9 @@ import stat
 
 import pytest
 
+from launch_tui.devices.history import HistoryWriter, HostLook
 from launch_tui.domain.run import RunState
+from launch_tui.store import agents
 from launch_tui.tui.queue_settings import read_settings, settings_document
 from launch_tui.tui.screens.new_queue import EditQueue, NewQueue
 from launch_tui.tui.screens.queues import QueuesScreen
@@ -13,6 +15,7 @@ from launch_tui.tui.widgets.field_row import FieldRow
 from launch_tui.tui.widgets.window_table import WindowTable
 from tests.tui.conftest import GOLDEN, SIZES, settle, until
 from tests.tui.frames import assert_frame, frame
+from tests.tui.world import NOW
 
 
 def told(world, text):
@@ -32,6 +35,36 @@ async def test_the_queues_look_as_they_did(busy_world, make_app, size):
         await pilot.press("3")
         await settle(pilot)
         await assert_frame(pilot, GOLDEN / f"queues-{size[0]}x{size[1]}.txt")
+
+
+async def test_a_queue_says_when_it_was_polled_also_when_the_agent_stands_still(
+    busy_world, make_app
+):
+    lock = agents.AgentLock(busy_world.home)
+    assert lock.acquire()
+    agents.register(busy_world.launch.db, "a", queues=["gpu", "cpu"], max_jobs=None)
+    times = [NOW + 10]
+    app = make_app(clock=lambda: times[0])
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("3")
+        await until(pilot, lambda: "polled       not yet" in frame(app))
+        HistoryWriter(busy_world.home).add(
+            HostLook(at=NOW + 9, cpu=0, cpus=1, load=0, memory_used=0, memory_total=1,
+                     disk_free=1, disk_total=1, polled_at=NOW + 9)
+        )  # fmt: skip
+        await until(pilot, lambda: "polled       just now" in frame(app))
+        times[0] += 180
+        await until(pilot, lambda: "polled       3m ago" in frame(app))
+        await pilot.press("G")
+        await until(pilot, lambda: "polled       not by this agent" in frame(app))
+        await pilot.press("4")
+        await until(pilot, lambda: "polled       3m ago" in frame(app))
+        assert "nightly      0/1 +2  paused  not served" in frame(app)
+        times[0] += 60
+        await until(pilot, lambda: "polled       4m ago" in frame(app))
+        lock.close()
+        await until(pilot, lambda: "polled       4m ago, no agent now" in frame(app))
 
 
 async def test_no_queue_says_the_next_key(world, make_app):

@@ -7,6 +7,7 @@ import pytest
 from launch_tui.domain.run import RunState
 from launch_tui.tui.screens.home import HomeScreen
 from launch_tui.tui.screens.run import RunScreen
+from launch_tui.tui.widgets.window_table import WindowTable
 from tests.tui.conftest import GOLDEN, SIZES, settle, until
 from tests.tui.devices import four_gpus
 from tests.tui.frames import assert_frame, frame
@@ -217,6 +218,33 @@ async def test_outputs_and_how_far_they_were_sent_are_on_the_page_of_the_config(
         await until(pilot, lambda: "http://wandb.test/me/p/runs/x" in frame(app))
         app.action_app_sync_finished()
         await until(pilot, lambda: "nothing to send" in said(app))
+
+
+async def test_a_mark_in_a_log_outlasts_its_view(busy_world, make_app):
+    run_id = busy_world.running
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await opened(pilot, run_id)
+        await pilot.press("m")
+        busy_world.log(run_id, "after the mark\n")
+        lines = ("──── 11:06:40 ─", "after the mark")
+        await until(pilot, lambda: in_order(frame(app), lines))
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, RunScreen))
+        # Also in the log below the runs, which was there before.
+        app.screen.query_one("#runs", WindowTable).select(run_id)
+        await until(pilot, lambda: in_order(frame(app), lines))
+        await opened(pilot, run_id)
+        await until(pilot, lambda: in_order(frame(app), lines))
+        # Another attempt has a log of its own.
+        assert app.log_marks.of(app.launch.runs.log_path(run_id))
+        assert not app.log_marks.of(busy_world.home.attempt(run_id, 2) / "output.log")
+
+
+def in_order(shown, lines):
+    """Whether lines follow each other directly on the screen."""
+    found = [number for number, line in enumerate(shown.split("\n")) if lines[0] in line]
+    return any(lines[1] in shown.split("\n")[number + 1] for number in found)
 
 
 def said(app):

@@ -536,3 +536,23 @@ async def test_hostile_filters_and_keys_do_nothing(world, make_app):
         await pilot.press("escape", "y", "c")
         await settle(pilot)
         assert escapes(app) == set()
+
+
+async def test_a_filter_is_told_of_while_it_is_typed_and_the_runs_stay(rated, make_app):
+    rated.run(FAILED, name="delta", cause="x")
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        await pilot.press("slash", *"state:fai")
+        await until(pilot, lambda: names(app) == ["delta"])
+        await pilot.press("x")
+        await until(pilot, lambda: "'faix' is no state" in frame(app))
+        assert "allowed: queued, held" in frame(app)
+        assert names(app) == ["delta"]
+        app.screen.refresh_live()
+        assert "'faix' is no state" in frame(app)
+        await pilot.press("backspace")
+        await until(pilot, lambda: " state:fai ─╯" in frame(app))
+        await pilot.press("x", "enter", "backspace", "l", "enter")
+        await until(pilot, lambda: not app.screen.query_one("#filter").has_class("-open"))
+        assert "state:fail " in frame(app)

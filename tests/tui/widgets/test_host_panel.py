@@ -25,7 +25,7 @@ def write_history(home, gpus=(), *, looks=120, until=NOW - 2, **more):
             "disk_free": 700 * GIB, "disk_total": 3000 * GIB,
             "gpus": {gpu.uuid: GpuLook(busy=int(100 * part), memory=0) for gpu in gpus},
             "folders": {"runs": 120 * GIB, "artifacts": 3 * GIB, "envs": 12 * GIB},
-            "unsynced": 12, **more,
+            **more,
         }  # fmt: skip
         writer.add(HostLook(**values))
     return writer
@@ -95,20 +95,6 @@ async def test_the_palette_goes_there_without_any_gpu_too(busy_world, make_app):
         await settle(pilot)
         await pilot.press("colon", *"go: gpus", "enter")
         await until(pilot, lambda: "cpu 99% of 32" in frame(app))
-
-
-async def test_the_status_says_what_wandb_has_not_seen(busy_world, make_app):
-    app = make_app()
-    async with app.run_test(size=(120, 34)) as pilot:
-        await settle(pilot)
-        assert "wandb" not in frame(app).split("\n")[32]
-        writer = write_history(busy_world.home)
-        await until(pilot, lambda: "wandb offline  12 unsynced" in frame(app).split("\n")[32])
-        writer.add(
-            HostLook(at=NOW, cpu=0, cpus=1, load=0, memory_used=1, memory_total=2, disk_free=1,
-                     disk_total=1, folders={}, unsynced=0)
-        )  # fmt: skip
-        await until(pilot, lambda: "wandb" not in frame(app).split("\n")[32])
 
 
 async def test_the_agent_says_what_copies_and_caches_take_and_when_a_disk_is_nearly_full(

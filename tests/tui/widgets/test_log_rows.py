@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from launch_tui.store import log_folds
 from launch_tui.tui.widgets.log_find import Finder, pattern_of
+from launch_tui.tui.widgets.log_marks import LogMarks
 from launch_tui.tui.widgets.log_rows import MARK, LogRows, spot_of
 
 
@@ -65,6 +66,89 @@ def test_a_mark_stands_above_a_replaced_log(tmp_path):
     assert rows.whole(7) == ""
 
 
+def texts(rows):
+    return [row.text for row in rows.read(0, 99)]
+
+
+def opened(path, marks):
+    rows = LogRows(path, marks)
+    rows.index.advance()
+    rows.advance(1 << 20)
+    return rows
+
+
+def added(path, data):
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def grown(rows):
+    rows.index.advance()
+    return rows.advance(1 << 20)
+
+
+def test_marks_outlast_the_rows_and_are_those_of_all_that_show_the_log(tmp_path):
+    path, other = tmp_path / "1.log", tmp_path / "2.log"
+    for each in (path, other):
+        each.write_bytes(b"one\ntwo\n")
+    marks = LogMarks()
+    first, beside, elsewhere = (opened(each, marks) for each in (path, path, other))
+    first.mark("── a ──")
+    assert grown(beside)
+    assert not grown(elsewhere)
+    assert not grown(beside)
+    added(path, b"three\n")
+    beside.index.advance()
+    beside.mark("── b ──")
+    first.index.close()
+    again = opened(path, marks)
+    assert texts(again) == ["one", "two", "── a ──", "three", "── b ──"]
+    assert texts(elsewhere) == ["one", "two"]
+    assert [again.row_of(line) for line in (1, 2)] == [1, 3]
+    for rows in (beside, again, elsewhere):
+        rows.index.close()
+
+
+def test_a_mark_waits_until_its_line_is_indexed(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"one\ntwo\nthree\n")
+    marks = LogMarks()
+    opened(path, marks).mark("── a ──")
+    rows = LogRows(path, marks)
+    rows.index.advance(4)
+    rows.advance(1 << 20)
+    assert (rows.count, texts(rows)) == (1, ["one"])
+    assert grown(rows)
+    assert texts(rows) == ["one", "two", "three", "── a ──"]
+    rows.index.close()
+
+
+def test_a_mark_goes_with_the_file_it_was_put_into(tmp_path):
+    path = tmp_path / "log"
+    marks = LogMarks()
+    early = LogRows(path, marks)
+    early.mark("── before the first line ──")
+    path.write_bytes(b"one\ntwo\n")
+    grown(early)
+    assert texts(early) == ["── before the first line ──", "one", "two"]
+    early.mark("── old ──")
+    late = opened(path, marks)
+    path.write_bytes(b"new\n")
+    grown(early)
+    early.mark("── new ──")
+    # Looks later, and takes nothing away of what is marked meanwhile.
+    grown(late)
+    assert texts(late)[1:] == texts(early)[1:] == ["new", "── new ──"]
+    assert texts(opened(path, marks)) == ["new", "── new ──"]
+    # Replaced while nobody looks, by a longer one.
+    path.unlink()
+    path.write_bytes(b"another\nand longer\n")
+    assert texts(opened(path, marks)) == ["another", "and longer"]
+    assert marks.of(path) == ()
+    early.index.close()
+    late.index.close()
+
+
 def test_patterns():
     assert pattern_of("") is None
     assert pattern_of("!", may_hide=True) is None
@@ -120,7 +204,7 @@ BARS = b"".join(b"\n\rinner %d\x1b[A\router %d" % (n, n) for n in range(8)) + b"
 PIECES = [b"loss 1\n", b"inner\n", BARS, b"\n\rinner 1\x1b[A", b"\n\nlast", b"l\n" * 70, b"\x1b[7A"]
 
 
-def opened(path):
+def opened_in_steps(path):
     rows = LogRows(path)
     while rows.index.advance():
         pass
@@ -151,7 +235,7 @@ def test_a_log_of_which_the_end_came_first_has_the_rows_of_one_that_is_read_from
     path.write_bytes(b"".join(parts))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_folds, "BYTES", end)
-        rows = opened(path)
+        rows = opened_in_steps(path)
     finder = Finder(rows)
     if before:
         finder.look_for("inner")
@@ -167,7 +251,7 @@ def test_a_log_of_which_the_end_came_first_has_the_rows_of_one_that_is_read_from
         finder.look_for("inner")
         finder.show_only(typed)
     searched(rows, finder)
-    wanted = opened(path)
+    wanted = opened_in_steps(path)
     known = Finder(wanted)
     known.look_for("inner")
     known.show_only(typed)
@@ -188,7 +272,7 @@ def test_hits_are_in_lines_that_are_shown_once_all_is_folded(tmp_path, monkeypat
     path = tmp_path / "log"
     bars = b"".join(b"\rinner %d\n\x1b[A" % n for n in range(8)) + b"\n"
     path.write_bytes(b"outer\n" + bars + b"between\n" * 100 + b"outer\n" + bars + b"end\n")
-    rows = opened(path)
+    rows = opened_in_steps(path)
     finder = Finder(rows)
     finder.look_for("inner")
     searched(rows, finder)
@@ -207,7 +291,7 @@ def test_hits_are_in_lines_that_are_shown_once_all_is_folded(tmp_path, monkeypat
 def test_a_bar_that_takes_in_lines_above_it_hides_their_hits(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(b"".join(b"old %d\n" % n for n in range(9)) + b"a\nb\x1b[A\ra\n\n")
-    rows = opened(path)
+    rows = opened_in_steps(path)
     finder = Finder(rows)
     finder.look_for("old")
     searched(rows, finder)
@@ -226,7 +310,7 @@ def test_a_mark_stays_where_it_is_when_lines_before_it_are_folded(tmp_path, monk
     monkeypatch.setattr(log_folds, "BYTES", 64)
     path = tmp_path / "log"
     path.write_bytes(BARS + b"between\n" * 100)
-    rows = opened(path)
+    rows = opened_in_steps(path)
     rows.mark("── 12:00 ──")
     with path.open("ab") as file:
         file.write(b"more\n" * 3)
@@ -247,7 +331,7 @@ def test_a_mark_stays_where_it_is_when_lines_before_it_are_folded(tmp_path, monk
 def test_what_an_unfinished_line_draws_over_is_found_again_when_it_does_not(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(b"top\nold 1\nx\n\x1b[2A\x1b[1")
-    rows = opened(path)
+    rows = opened_in_steps(path)
     finder = Finder(rows)
     finder.look_for("old|top")
     searched(rows, finder)
