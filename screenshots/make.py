@@ -64,8 +64,7 @@ def main() -> int:
         os.environ["PATH"] = "/usr/bin:/bin"
         agent = _agent(home)
         try:
-            _launch(home)
-            asyncio.run(_take(home))
+            asyncio.run(_take(home, _launch(home)))
         finally:
             agent.terminate()
             agent.wait()
@@ -81,8 +80,8 @@ def _agent(home: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def _launch(home: Path) -> None:
-    """Enqueue the demo, a run that fails, and some that wait; return when one trains."""
+def _launch(home: Path) -> str:
+    """Enqueue the demo, a run that fails, and some that wait; return the first one that trains."""
     from launch_tui import demo
     from launch_tui.sdk import Launch
     from launch_tui.sdk.demo import launch_demo
@@ -104,10 +103,12 @@ def _launch(home: Path) -> None:
                 capture_output=True,
             )
         deadline = time.monotonic() + DEADLINE_S
-        while not any(_epochs(launch, run.id) >= 14 for run in launch.runs.list()):
-            if time.monotonic() > deadline:
-                raise SystemExit("no run trained in time")
+        while time.monotonic() < deadline:
+            trained = [run.id for run in launch.runs.list() if _epochs(launch, run.id) >= 14]
+            if trained:
+                return trained[0]
             time.sleep(0.2)
+    raise SystemExit("no run trained in time")
 
 
 async def _trained(home: Path) -> None:
@@ -132,18 +133,14 @@ def _epochs(launch: object, run: str) -> float:
         return max((info.last or 0 for info in known if info.name == "epoch"), default=0)
 
 
-async def _take(home: Path) -> None:
+async def _take(home: Path, trained: str) -> None:
     from launch_tui.tui.app import LaunchApp
 
     app = LaunchApp(home, host="gpubox")
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause(1.0)
-        await pilot.press("g")
-        for _ in range(4):
-            if app.screen.query("Chart"):
-                break
-            await pilot.press("j")
-            await pilot.pause(0.6)
+        app.screen.go_to(trained)  # type: ignore[attr-defined]
+        await pilot.pause(0.6)
         for name, pressed in PICTURES.items():
             if name == "compare":
                 await _trained(home)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from launch_tui.tui.glance import seconds
-from launch_tui.tui.rows import age
+from launch_tui.tui.rows import ago
 
 if TYPE_CHECKING:
     from launch_tui.sdk.devices import HostLook
@@ -50,4 +50,4 @@ def serves(agent: AgentStatus, queue: str) -> bool:
 def _ago(passed: float) -> str:
     if passed < FRESH_S:
         return "just now"
-    return "under 1m ago" if passed < 60 else f"{age(passed)} ago"
+    return ago(passed)

@@ -169,6 +169,11 @@ def age(passed: float) -> str:
     return ""
 
 
+def ago(passed: float) -> str:
+    """Return how long ago something was, as ``age`` tells it."""
+    return "under 1m ago" if passed < 60 else f"{age(passed)} ago"
+
+
 def duration_of(run: Run, now: float) -> str:
     """Return how long a run has been running, or ran."""
     if run.started_at is None:

@@ -21,7 +21,7 @@ from launch_tui.tui.glance import FAILED, seconds
 from launch_tui.tui.going import open_run
 from launch_tui.tui.polls import polled, serves
 from launch_tui.tui.reporting import copy_report
-from launch_tui.tui.rows import age
+from launch_tui.tui.rows import age, ago
 from launch_tui.tui.screens.confirm import Choice, Confirm
 from launch_tui.tui.screens.listing import ListScreen
 from launch_tui.tui.standstill import why_still
@@ -386,8 +386,8 @@ def queue_lines(
         running = f"{queue.running}/{queue.max_running}"
         lines.append(fact(queue.name, f"{running}{more}{paused}{left_out}"))
         if (run := bad.get(queue.name)) is not None:
-            ago = f"{age(now - seconds(run.ended_at))} ago" if run.ended_at else ""
-            lines.append(fact("", f"{run.id} {run.state} {ago}"))
+            since = ago(now - seconds(run.ended_at)) if run.ended_at else ""
+            lines.append(fact("", f"{run.id} {run.state} {since}"))
             lines.append(fact("", run.cause or "", "$foreground-muted"))
     none = f"none yet: {key('app.queues')}, then {key('queues.new')}"
     return [*heading("Queues"), *(lines or [weak(none)])]
