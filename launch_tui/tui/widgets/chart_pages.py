@@ -103,7 +103,9 @@ class ChartPages(Charts, can_focus=True):
         self.choose(keys[max(0, min(at, len(keys) - 1))])
 
     def turn(self, pages: int) -> bool:
-        """Show another page; False when there is none."""
+        """Show another page; False when there is none, also before there is any room for one."""
+        if not self.size:
+            return False
         every = self._pages()
         here = self._page_of(every)
         if not 0 <= here + pages < len(every):

@@ -165,6 +165,24 @@ async def test_brackets_turn_pages_and_then_go_to_the_tab_beside(world, make_app
         await until(pilot, lambda: app.screen.query_one("#log").has_focus)
 
 
+async def test_a_grid_without_room_yet_has_no_page_to_turn(world, make_app, run_id):
+    """The second of two brackets in one burst may come before the first one's tab is laid out."""
+    write(world, run_id, training())
+    app = make_app()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await settle(pilot)
+        screen = RunScreen(run_id)
+        await app.push_screen(screen)
+        screen.show_tab("metrics")
+        charts = screen.query_one("#charts")
+        assert not charts.size
+        assert len(charts.listed()) > 1
+        chosen = charts.chosen
+        screen.query_one("#metrics").action_metrics_next()
+        assert charts.chosen == chosen
+        await until(pilot, lambda: screen.query("#build:focus"))
+
+
 async def test_one_chart_in_full_and_back(world, make_app, run_id):
     write(world, run_id, training(), STATS)
     app = make_app()
