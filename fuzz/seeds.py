@@ -115,5 +115,6 @@ SEEDS: dict[str, list[bytes]] = {
         b"plain\xffa PLAIN plain",
         b"(?=a)\xffa",
         "é|(?i)ß\xff".encode("latin-1") + "é ß".encode(),
+        b"\\C\xff\xff\x10\\",
     ],
 }

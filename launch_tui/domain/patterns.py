@@ -18,6 +18,7 @@ LONGEST_PATTERN = 4_000
 """Characters of an expression; a longer one is refused."""
 
 _EVERY_LINE: dict[type, Any] = {str: "(?m)", bytes: b"(?m)"}
+_ESCAPES = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.", re.DOTALL)
 _Searched = TypeVar("_Searched", str, bytes, contravariant=True)
 _SPECIAL = frozenset(".^$*+?{}[]\\|()")
 
@@ -59,6 +60,9 @@ def compiled(typed: AnyStr, *, ignore_case: bool = False) -> Pattern[AnyStr]:
     text = _as_text(typed)
     if len(text) > LONGEST_PATTERN:
         raise BadPattern(f"longer than {LONGEST_PATTERN:,} characters")
+    if any(token[0] == r"\C" for token in _ESCAPES.finditer(text)):
+        # Where a match in the middle of a character begins cannot be said in characters.
+        raise BadPattern(r"\C is half a character; . is a whole one")
     if _SPECIAL.isdisjoint(text):
         return re.compile(typed, re.IGNORECASE if ignore_case else 0)
     return _Linear(typed, ignore_case=ignore_case)

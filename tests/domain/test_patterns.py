@@ -53,6 +53,19 @@ def test_lookaround_is_told():
         compiled("(?!debug)")
 
 
+@pytest.mark.parametrize("typed", [r"\C", r"a|\C+", r"\\\C", r"\Q\\E\C", rb"x\C"])
+def test_half_a_character_is_refused(typed):
+    with pytest.raises(BadPattern, match="half a character"):
+        compiled(typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"), [(r"\\C", r"a\C"), (r"\Q\C\E", r"a\C"), (r"\Q\C", r"a\C"), ("C", "aC")]
+)
+def test_what_only_looks_like_half_a_character_is_found(typed, text):
+    assert compiled(typed).search(text).span() == (1, len(text))
+
+
 def test_what_is_too_long_or_no_text_is_refused():
     with pytest.raises(BadPattern, match="longer than"):
         compiled("a" * (LONGEST_PATTERN + 1))
