@@ -116,5 +116,6 @@ SEEDS: dict[str, list[bytes]] = {
         b"(?=a)\xffa",
         "é|(?i)ß\xff".encode("latin-1") + "é ß".encode(),
         b"\\C\xff\xff\x10\\",
+        b"\\B\xff\xff\\C\xff\xf8",
     ],
 }

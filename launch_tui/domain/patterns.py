@@ -60,9 +60,10 @@ def compiled(typed: AnyStr, *, ignore_case: bool = False) -> Pattern[AnyStr]:
     text = _as_text(typed)
     if len(text) > LONGEST_PATTERN:
         raise BadPattern(f"longer than {LONGEST_PATTERN:,} characters")
-    if any(token[0] == r"\C" for token in _ESCAPES.finditer(text)):
-        # Where a match in the middle of a character begins cannot be said in characters.
-        raise BadPattern(r"\C is half a character; . is a whole one")
+    for token in _ESCAPES.finditer(text):
+        if token[0] in (r"\B", r"\C"):
+            # Where a match in the middle of a character begins cannot be said in characters.
+            raise BadPattern(f"{token[0]} may match half a character; . is a whole one")
     if _SPECIAL.isdisjoint(text):
         return re.compile(typed, re.IGNORECASE if ignore_case else 0)
     return _Linear(typed, ignore_case=ignore_case)

@@ -53,7 +53,7 @@ def test_lookaround_is_told():
         compiled("(?!debug)")
 
 
-@pytest.mark.parametrize("typed", [r"\C", r"a|\C+", r"\\\C", r"\Q\\E\C", rb"x\C"])
+@pytest.mark.parametrize("typed", [r"\C", r"a|\C+", r"\\\C", r"\Q\\E\C", rb"x\C", r"\B", r"a\Bb"])
 def test_half_a_character_is_refused(typed):
     with pytest.raises(BadPattern, match="half a character"):
         compiled(typed)
