@@ -10,7 +10,6 @@ from textual import events
 from textual.keys import _character_to_key
 from textual.widgets import Input
 
-from launch_tui.tui import key_order
 from launch_tui.tui.going import open_run
 from launch_tui.tui.screens.help import HelpScreen
 from launch_tui.tui.screens.home import HomeScreen
@@ -135,9 +134,8 @@ async def test_a_key_that_comes_back_from_what_opened_a_screen_waits_for_that(
 
 
 async def test_a_key_that_waits_long_for_a_screen_is_not_lost(
-    busy_world, make_app, run_screens_mount, monkeypatch
+    busy_world, make_app, run_screens_mount
 ):
-    monkeypatch.setattr(key_order, "LOST_S", 0.01)
     app = make_app()
     async with app.run_test(size=(120, 34)) as pilot:
         await settle(pilot)
@@ -146,8 +144,9 @@ async def test_a_key_that_waits_long_for_a_screen_is_not_lost(
         burst(app, "]")
         await begun(app)
         # The keys' patience ends while the screen is still being made.
-        await asyncio.sleep(0.1)
+        await app._keys._give_up()
         assert not app.screen.is_mounted
+        assert app._keys._under_way is not None
         run_screens_mount.set()
         await until(pilot, lambda: app.screen.query("#build:focus"))
 
